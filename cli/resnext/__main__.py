@@ -1,0 +1,32 @@
+"""`resnext` and `python -m resnext`."""
+
+import os
+import sys
+
+from resnext.errors import ExitCode
+from resnext.interrupts import Interrupted, die_of, ending_on_signals
+from resnext.terminal import printable
+
+
+def main() -> None:
+    """Run the app; whatever ends it, no traceback reaches a user who did not ask for it with --debug."""
+    try:
+        with ending_on_signals():
+            from resnext.app import app
+
+            app()
+    except Interrupted as interrupt:
+        die_of(interrupt.number)
+    except Exception as error:
+        if "--debug" in sys.argv or os.environ.get("RESNEXT_DEBUG"):
+            raise
+        # A fault of ours: everything that a user can cause is a ResnextError and was reported where it belongs.
+        sys.stderr.write(
+            f"resnext: internal error: {type(error).__name__}: {printable(str(error))[:300]};"
+            " please report it with the output of --debug\n"
+        )
+        sys.exit(int(ExitCode.CANNOT_RUN))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""Decode ahead in threads, bounded, and hand out batches in input order.
+
+Rows can't drift from names: every Batch carries its sources beside their pixels, and a failure stands at its own place.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnext.errors import InputError
+from resnext.records import Batch, Failure, Source
+
+Load = Callable[[Source], NDArray[np.float32]]
+
+# How long a batch waits for its next member before it goes out as it is: inputs may come from a slow pipe.
+_PATIENCE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoding:
+    source: Source
+    pixels: Future[NDArray[np.float32]]
+
+
+class _End:
+    """The last item of the queue; carries the error that ended the sources, if one did."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+class LookAhead:
+    """Decodes the next inputs while the engine works on these; memory is bounded by `look_ahead`, not by the inputs.
+
+    Begins to read and decode when it is made. `close()` it, or use it in a `with` block.
+    """
+
+    def __init__(
+        self, sources: Iterable[Source | Failure], load: Load, *, input_size: tuple[int, int, int], workers: int
+    ) -> None:
+        self._input_size = input_size
+        self._sources = sources
+        self._load = load
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+        # Decoded photos wait here as float32: 0.6 MB each at 224 x 224.
+        self._queue: queue.Queue[_Decoding | Failure | _End] = queue.Queue(maxsize=4 * workers + 16)
+        self._closed = threading.Event()
+        self.found = 0
+        self._all_found = threading.Event()
+        self._feeder = threading.Thread(target=self._feed, name="sources", daemon=True)
+        self._feeder.start()
+
+    def __enter__(self) -> "LookAhead":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading sources and drop what is waiting; a photo that is being decoded is not waited for."""
+        self._closed.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def at_least(self, count: int, seconds: float) -> bool:
+        """Whether there are `count` inputs or more, as far as that is known within `seconds`."""
+        end = time.monotonic() + seconds
+        while self.found < count and not self._all_found.is_set() and time.monotonic() < end:
+            time.sleep(0.001)
+        return self.found >= count
+
+    def total(self) -> int | None:
+        """The number of inputs; None while they are still being found."""
+        return self.found if self._all_found.is_set() else None
+
+    def batches(self, batch_size: int) -> Iterator[Batch | None]:
+        """Give Batches of up to `batch_size` images in input order; None when nothing came for a while.
+
+        Any error of the sources themselves is raised here, after everything that came before it.
+        """
+        entries: list[Source | Failure] = []
+        pixels: list[NDArray[np.float32]] = []
+        item: _Decoding | Failure | _End | None = None
+        while True:
+            try:
+                if item is None:
+                    item = self._queue.get(timeout=_PATIENCE_SECONDS)
+                if isinstance(item, _End):
+                    break
+                entry = item if isinstance(item, Failure) else self._decoded(item, pixels)
+            except (queue.Empty, TimeoutError):
+                # What is complete goes out now: the next input may be a slow one, or not there yet.
+                yield self._batch(entries, pixels) if entries else None
+                entries, pixels = [], []
+                continue
+            entries.append(entry)
+            item = None
+            if len(pixels) >= batch_size or len(entries) >= 4 * batch_size:
+                yield self._batch(entries, pixels)
+                entries, pixels = [], []
+        if entries:
+            yield self._batch(entries, pixels)
+        if item.error is not None:
+            raise item.error
+
+    def _decoded(self, item: _Decoding, pixels: list[NDArray[np.float32]]) -> Source | Failure:
+        """Add one photo's pixels, or give its Failure. Raises TimeoutError while it is still being decoded."""
+        try:
+            pixels.append(item.pixels.result(_PATIENCE_SECONDS))
+        except InputError as error:
+            return Failure(item.source, error.code, str(error))
+        return item.source
+
+    def _batch(self, entries: list[Source | Failure], pixels: list[NDArray[np.float32]]) -> Batch:
+        stacked = np.stack(pixels) if pixels else np.empty((0, *self._input_size), np.float32)
+        return Batch(tuple(entries), stacked)
+
+    def _feed(self) -> None:
+        error: BaseException | None = None
+        try:
+            for source in self._sources:
+                self.found += 1
+                item = source if isinstance(source, Failure) else self._decoding(source)
+                if not self._put(item):
+                    return
+        except BaseException as raised:  # carried to the reader, which raises it
+            error = raised
+        self._all_found.set()
+        self._put(_End(error))
+
+    def _decoding(self, source: Source) -> _Decoding:
+        return _Decoding(source, self._pool.submit(self._load, source))
+
+    def _put(self, item: _Decoding | Failure | _End) -> bool:
+        while not self._closed.is_set():
+            try:
+                self._queue.put(item, timeout=_PATIENCE_SECONDS)
+                return True
+            except queue.Full:
+                continue
+        return False

@@ -1,0 +1,223 @@
+"""The only room that imports timm: builds its models, reads checkpoints without unpickling code, lends its transform."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from resnext.errors import ModelError
+from resnext.models.weights import WeightsFile
+from resnext.records import Label, PreprocessingConfig
+
+
+def import_timm() -> ModuleType:
+    """Import timm, also beside a torchvision that was built for another torch.
+
+    pip happily puts PyPI's torchvision (built for CUDA) beside a CPU build of torch. Its compiled operators are then
+    missing and it fails while it registers shapes for them, although timm needs only its transforms: that registration
+    is left out.
+    """
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):
+            raise
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        sys.modules["torchvision._meta_registrations"] = ModuleType("torchvision._meta_registrations")
+        importlib.import_module("torchvision")
+    return importlib.import_module("timm")
+
+
+@dataclass(frozen=True, slots=True)
+class TimmModel:
+    """A timm classifier in evaluation mode with its weights. `num_features` is the length D of its embeddings."""
+
+    module: torch.nn.Module
+    pretrained_cfg: dict[str, Any]
+    num_classes: int
+    num_features: int
+    timm_version: str
+
+
+class LogitsAndEmbeddings(torch.nn.Module):
+    """Both outputs of a timm classifier from one pass: (B, 3, H, W) -> (B, num_classes), (B, D)."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model: Any = model
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        features = self.model.forward_features(pixels)
+        return self.model.forward_head(features), self.model.forward_head(features, pre_logits=True)
+
+
+def hub_repo(timm_name: str) -> str | None:
+    """Give the hub repository of a timm model's pretrained weights; None if timm knows none.
+
+    Raises:
+        ModelError: timm knows no such model, with the nearest names.
+    """
+    return _known_cfg(timm_name).get("hf_hub_id") or None
+
+
+def licence(timm_name: str) -> str:
+    """Give the licence of the weights as timm states it."""
+    return _known_cfg(timm_name).get("license") or "not stated"
+
+
+def build(timm_name: str, weights: WeightsFile) -> TimmModel:
+    """Build a timm classifier and load a checkpoint into it through timm's own path.
+
+    Raises:
+        ModelError: the checkpoint does not fit the model, or can't be read without running code from it.
+    """
+    timm = import_timm()
+    state_dict = read_state_dict(weights)
+    if weights.origin.startswith("package "):
+        state_dict = _renamed_in_order(timm, timm_name, state_dict)
+    overlay: dict[str, Any] = {"state_dict": state_dict}
+    num_classes = _num_classes(_known_cfg(timm_name), state_dict)
+    if num_classes is not None:
+        overlay["num_classes"] = num_classes  # otherwise timm would drop the classifier of a fine-tuned checkpoint
+        overlay["label_offset"] = 0
+    try:
+        module = timm.create_model(timm_name, pretrained=True, pretrained_cfg_overlay=overlay, exportable=True)
+    except (RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise ModelError(f"{weights.path}: these weights do not fit {timm_name}: {_first_line(error)}") from error
+    cfg = {key: value for key, value in module.pretrained_cfg.items() if key != "state_dict"}
+    if not getattr(module, "num_classes", 0):
+        raise ModelError(f"{timm_name} has no classifier; use a model that was trained to classify")
+    features = int(getattr(module, "head_hidden_size", 0) or module.num_features)
+    return TimmModel(module.eval(), cfg, int(module.num_classes), features, str(timm.__version__))
+
+
+def read_state_dict(weights: WeightsFile) -> dict[str, torch.Tensor]:
+    """Read a checkpoint's tensors; pickles are read with weights_only, so that nothing in them is run.
+
+    Accepts a bare state dict and the wrappers of timm's and torchvision's training scripts.
+    """
+    import pickle
+
+    try:
+        if weights.kind == "safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(weights.path)
+        loaded = torch.load(weights.path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, OSError, KeyError) as error:
+        if isinstance(error, pickle.UnpicklingError) and "Weights only load failed" in str(error):
+            raise ModelError(
+                f"{weights.path}: refused: reading this checkpoint would run code from it; save its state_dict alone"
+            ) from error
+        raise ModelError(f"{weights.path}: not a readable checkpoint: {_first_line(error)}") from error
+    except Exception as error:
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise ModelError(f"{weights.path}: not a readable safetensors file: {_first_line(error)}") from error
+    for key in ("state_dict_ema", "model_ema", "state_dict", "model"):
+        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
+            loaded = loaded[key]
+            break
+    if not isinstance(loaded, dict) or not loaded or not all(torch.is_tensor(value) for value in loaded.values()):
+        raise ModelError(f"{weights.path}: holds no state dict (names with tensors)")
+    return dict(import_timm().models.clean_state_dict(loaded))
+
+
+def ssl_resnext_of(shapes: dict[str, tuple[int, ...]]) -> str | None:
+    """Name the SSL ResNeXt whose tensors have these shapes, as `ssl_resnext<depth>_32x<width>d`; None if none has."""
+    conv = shapes.get("layer1.0.conv2.weight")
+    if conv is None or len(conv) != 4 or "fc.weight" not in shapes:
+        return None
+    depth = {6: 50, 23: 101}.get(sum(f"layer3.{block}.conv2.weight" in shapes for block in range(64)))
+    width = conv[1]  # input channels of one of the 32 groups
+    if depth is None or conv[0] != 32 * width:
+        return None
+    return f"ssl_resnext{depth}_32x{width}d"
+
+
+def imagenet_labels(num_classes: int) -> tuple[Label, ...]:
+    """The classes of ImageNet's subset with that many classes; numbered placeholders where there is none.
+
+    Names, lemmas and definitions are WordNet's, as timm.data.ImageNetInfo carries them.
+    """
+    import_timm()
+    data = importlib.import_module("timm.data")
+    subset = data.infer_imagenet_subset({"num_classes": num_classes})
+    if subset is None:
+        return tuple(Label(index, f"class {index}", f"class {index}") for index in range(num_classes))
+    info = data.ImageNetInfo(subset)
+    labels = []
+    for index, synset in enumerate(info.label_names()):
+        description = info.label_name_to_description(synset)
+        detailed = info.label_name_to_description(synset, detailed=True)
+        labels.append(
+            Label(index, description.split(",")[0], description, synset, detailed.removeprefix(f"{description}: "))
+        )
+    return tuple(labels)
+
+
+def timm_transform(config: PreprocessingConfig) -> Callable[[Image.Image], NDArray[np.float32]]:
+    """timm's own evaluation transform, for models whose preprocessing is not a resize and centre crop."""
+    import_timm()
+    data = importlib.import_module("timm.data")
+    transform = data.create_transform(
+        input_size=config.input_size,
+        interpolation=config.interpolation,
+        crop_pct=config.crop_pct,
+        crop_mode=config.crop_mode,
+        mean=config.mean,
+        std=config.std,
+        is_training=False,
+    )
+
+    def to_pixels(image: Image.Image) -> NDArray[np.float32]:
+        return np.asarray(transform(image).numpy(), dtype=np.float32)
+
+    return to_pixels
+
+
+def _known_cfg(timm_name: str) -> dict[str, Any]:
+    timm = import_timm()
+    if not timm.is_model(timm_name):
+        import difflib
+
+        from resnext.models.catalog import known_names
+
+        names = [*known_names(), *timm.list_models(), *timm.list_pretrained()]
+        near = ", ".join(difflib.get_close_matches(timm_name, names, n=3, cutoff=0.5))
+        raise ModelError(f"no model is called {timm_name!r}" + (f"; did you mean {near}?" if near else ""))
+    cfg = timm.models.get_pretrained_cfg(timm_name)
+    if cfg is None:
+        raise ModelError(f"timm has no pretrained weights for {timm_name}; give a checkpoint with --weights FILE")
+    return dict(cfg.to_dict())
+
+
+def _num_classes(cfg: dict[str, Any], state_dict: dict[str, torch.Tensor]) -> int | None:
+    """How many classes a checkpoint tells apart, where it differs from what the model was published with."""
+    classifier = cfg.get("classifier")
+    weight = state_dict.get(f"{classifier}.weight") if isinstance(classifier, str) else None
+    if weight is None or len(weight) == cfg.get("num_classes", 1000) + cfg.get("label_offset", 0):
+        return None
+    return len(weight)
+
+
+def _renamed_in_order(timm: Any, timm_name: str, state_dict: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The bundled checkpoint's tensors stand in timm's order with timm's shapes; only the names are another project's."""
+    expected = timm.create_model(timm_name, pretrained=False).state_dict()
+    pairs = list(zip(expected.items(), state_dict.values(), strict=True))
+    if any(mine.shape != theirs.shape for (_, mine), theirs in pairs):
+        raise ModelError("the bundled weights are not those that this version was made for; pip install resnext again")
+    return {name: theirs for (name, _), theirs in pairs}
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2])[:200] if lines else type(error).__name__

@@ -1,0 +1,59 @@
+"""The reference engine: the timm model itself, in fp32 on a CPU; also the one for CUDA and MPS."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from resnext.engines import Outputs, Precision
+from resnext.engines.timm_models import LogitsAndEmbeddings, TimmModel
+from resnext.errors import ModelError
+
+# Photos a batch: enough to fill a GPU; on a CPU larger ones only spill the caches.
+_BATCH_ON_CPU = 8
+_BATCH_ON_GPU = 64
+
+
+class TorchEngine:
+    """Runs a timm model with torch. Each batch is done when `submit` returns."""
+
+    depth = 1
+
+    def __init__(self, model: TimmModel, device: str, precision: Precision, batch_size: int | None) -> None:
+        self._device = _device(device)
+        on_cpu = self._device.type == "cpu"
+        self.batch_size = batch_size or (_BATCH_ON_CPU if on_cpu else _BATCH_ON_GPU)
+        self._bf16 = precision == "bf16"
+        self._module = LogitsAndEmbeddings(model.module).to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def submit(self, pixels: NDArray[np.float32]) -> "_Finished":
+        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+            batch = torch.from_numpy(pixels).to(self._device, memory_format=torch.channels_last)
+            logits, embeddings = self._module(batch)
+        return _Finished(Outputs(logits.float().cpu().numpy(), embeddings.float().cpu().numpy()))
+
+
+class _Finished:
+    def __init__(self, outputs: Outputs) -> None:
+        self._outputs = outputs
+
+    def done(self) -> bool:
+        return True
+
+    def result(self) -> Outputs:
+        return self._outputs
+
+
+def _device(name: str) -> torch.device:
+    """Check a device before anything is loaded onto it."""
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ModelError(f"no device is called {name!r}; use cpu, cuda or mps") from error
+    available = {
+        "cpu": lambda: True,
+        "cuda": lambda: torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available,
+    }
+    if device.type not in available or not available[device.type]():
+        raise ModelError(f"the device {name} is not available here; use --device cpu")
+    return device

@@ -1,0 +1,95 @@
+"""Every error that a user can meet, the exit codes, and the one place that reports them.
+
+    ResnextError
+    ├── UsageError         wrong options, or nothing to do           exit 2
+    ├── ModelError         the model can't be had or can't run       exit 3
+    │   ├── HubUnreachable the hub did not answer in time
+    │   └── DamagedEntry   a compiled model is not what was stored
+    ├── OutputError        the results can't be written              exit 3
+    └── InputError         one input can't be labelled: a row with status "error", the run goes on
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum, StrEnum
+
+from resnext.terminal import printable
+
+
+class ExitCode(IntEnum):
+    """The contract with scripts; an interrupted run ends with the signal's own status instead."""
+
+    OK = 0
+    SOME_FAILED = 1
+    USAGE = 2
+    CANNOT_RUN = 3
+
+
+class FailureCode(StrEnum):
+    """Why one input has no answer: the closed set that stands in the rows' `error.code`."""
+
+    NOT_FOUND = "not_found"
+    PERMISSION = "permission"
+    NOT_A_FILE = "not_a_file"
+    NO_IMAGES = "no_images"
+    EMPTY = "empty"
+    NOT_AN_IMAGE = "not_an_image"
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+    TOO_LARGE = "too_large"
+    READ_ERROR = "read_error"
+    NON_FINITE = "non_finite"
+
+
+class ResnextError(Exception):
+    """Base of all errors that are reported in one line: what, where, what to do."""
+
+    exit_code: ExitCode = ExitCode.CANNOT_RUN
+
+
+class UsageError(ResnextError):
+    """The command was asked for something that makes no sense."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ModelError(ResnextError):
+    """The model can't be had or can't run here."""
+
+
+class HubUnreachable(ModelError):
+    """The hub did not answer within the time that it is given."""
+
+
+class DamagedEntry(ModelError):
+    """A compiled model on disk is not what was stored; it is rebuilt, never used."""
+
+
+class OutputError(ResnextError):
+    """The results can't be written."""
+
+
+class InputError(ResnextError):
+    """One input can't be labelled."""
+
+    exit_code = ExitCode.SOME_FAILED
+
+    def __init__(self, code: FailureCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@contextmanager
+def report_errors(debug: bool = False) -> Iterator[None]:
+    """Turn a ResnextError into one line on stderr and its exit code; with `debug` the traceback goes first."""
+    try:
+        yield
+    except ResnextError as error:
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+        sys.stderr.write(f"resnext: error: {printable(str(error))}\n")
+        raise SystemExit(int(error.exit_code)) from None

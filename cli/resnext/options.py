@@ -1,0 +1,90 @@
+"""Options that commands share, each declared once: spelling, type, help."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Paths = Annotated[
+    list[str], typer.Argument(metavar="PATH...", help="Photos and folders of photos (searched recursively).", show_default=False)
+]
+
+# -- model
+Model = Annotated[
+    str, typer.Option("--model", "-m", metavar="NAME", help="A model of the shelf, any timm classifier, or auto.")
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", metavar="FILE", help="Take the model's weights from a checkpoint (.safetensors, .pth)."),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option("--labels", metavar="FILE", help="Class names: a line each, or JSON. Default: ImageNet's."),
+]
+EngineOption = Annotated[
+    str, typer.Option("--engine", metavar="openvino|torch", help="What computes; torch is the slow reference.")
+]
+Device = Annotated[str, typer.Option("--device", metavar="cpu|cuda|mps", help="Where the torch engine computes.")]
+PrecisionOption = Annotated[
+    str, typer.Option("--precision", metavar="auto|fp32|bf16", help="auto: bf16 where the CPU has it.")
+]
+Exact = Annotated[
+    bool, typer.Option("--exact", help="As timm computes: fp32, and every JPEG decoded in full. Slower.")
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")]
+
+# -- answers
+TopK = Annotated[int, typer.Option("--top-k", "-k", metavar="K", min=1, help="Classes a photo, best first.")]
+Threshold = Annotated[
+    float, typer.Option("--threshold", metavar="P", min=0.0, max=1.0, help="Leave out classes below this probability.")
+]
+LabelTypeOption = Annotated[
+    str,
+    typer.Option(
+        "--label-type", metavar="name|description|detailed", help="One name, all synonyms, or with the definition."
+    ),
+]
+
+# -- output
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format", "-f", metavar="table|jsonl|csv|tsv",
+        help="Default: by the ending of --output; else a table on a terminal, jsonl in a pipe.", show_default=False,
+    ),
+]  # fmt: skip
+Json = Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the rows to a file.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing --output file.")]
+Color = Annotated[str, typer.Option("--color", metavar="auto|always|never", help="Colour in tables.")]
+NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bar.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors on stderr.")]
+Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more on stderr.", show_default=False)]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+# -- inputs
+ExcludeDir = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude-dir", metavar="NAME", show_default=False,
+        help="Skip folders of this name; may be repeated. Adds to .git, node_modules, @eaDir and their like.",
+    ),
+]  # fmt: skip
+IncludeHidden = Annotated[
+    bool, typer.Option("--include-hidden", help="Also take files and folders whose names begin with a dot.")
+]
+MaxMegapixels = Annotated[
+    float, typer.Option("--max-image-megapixels", metavar="MP", min=0.001, help="Refuse larger images.")
+]
+
+# -- speed
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size", "-b", metavar="N", min=1, max=1024, help="Photos a batch. Default: what suits the CPU."
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", "-j", metavar="N", min=1, max=256, help="Decoding threads. Default: one a core."),
+]

@@ -1,0 +1,55 @@
+"""The one loop: batches in, records out, in input order."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnext.engines import Engine, Ticket
+from resnext.errors import InputError
+from resnext.records import Batch, Classified, Failure, Prediction, Source
+
+Predict = Callable[[NDArray[np.float32]], tuple[Prediction, ...]]
+
+
+def classify(batches: Iterable[Batch | None], engine: Engine, predict: Predict) -> Iterator[Classified | Failure]:
+    """Give one record an input, in input order, as soon as it and all before it are ready.
+
+    `batches` gives None when nothing new came for a while: what is finished is then handed on without waiting.
+    """
+    for batch, ticket in _in_flight(batches, engine):
+        logits = iter(ticket.result().logits if ticket is not None else ())
+        for entry in batch.entries:
+            if isinstance(entry, Failure):
+                yield entry
+            else:
+                yield _classified(entry, next(logits), predict)
+
+
+def _classified(source: Source, logits: NDArray[np.float32], predict: Predict) -> Classified | Failure:
+    try:
+        return Classified(source, predict(logits))
+    except InputError as error:
+        return Failure(source, error.code, str(error))
+
+
+def _in_flight(batches: Iterable[Batch | None], engine: Engine) -> Iterator[tuple[Batch, Ticket | None]]:
+    """Keep the engine busy with up to `depth` batches; give the oldest when it is done or its place is needed."""
+    pending: deque[tuple[Batch, Ticket | None]] = deque()
+    running = 0
+    for batch in batches:
+        if batch is not None and len(batch.pixels):
+            while running >= engine.depth:
+                oldest = pending.popleft()
+                running -= oldest[1] is not None
+                yield oldest
+            pending.append((batch, engine.submit(batch.pixels)))
+            running += 1
+        elif batch is not None:
+            pending.append((batch, None))
+        while pending and (pending[0][1] is None or pending[0][1].done()):
+            oldest = pending.popleft()
+            running -= oldest[1] is not None
+            yield oldest
+    yield from pending

@@ -1,0 +1,44 @@
+"""Logits -> probabilities -> the best classes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnext.errors import FailureCode, InputError
+from resnext.records import Label, Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionConfig:
+    """`top_k`: how many classes, at most all. `threshold`: classes below this probability are left out."""
+
+    top_k: int = 5
+    threshold: float = 0.0
+
+
+def predict(
+    logits: NDArray[np.float32], labels: tuple[Label, ...], config: PredictionConfig
+) -> tuple[Prediction, ...]:
+    """Give the best classes of one row of logits (num_classes,), best first; equal scores in the order of the index.
+
+    Raises:
+        InputError: a logit is not a finite number.
+    """
+    if not np.isfinite(logits).all():
+        raise InputError(FailureCode.NON_FINITE, "the model's answer is not a finite number")
+    probabilities = softmax(logits)
+    order = np.argsort(-probabilities, kind="stable")[: config.top_k]
+    return tuple(
+        Prediction(labels[index], float(probabilities[index]))
+        for index in order
+        if probabilities[index] >= config.threshold
+    )
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probabilities over the last axis, in float64: they sum to 1 within 1e-12 for any finite logits."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    exponentials = np.exp(shifted)
+    probabilities: NDArray[np.float64] = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return probabilities

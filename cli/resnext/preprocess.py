@@ -1,0 +1,121 @@
+"""timm's evaluation transform without torch: resize the shorter side, centre crop, scale, normalise.
+
+Bit-identical to `timm.data.create_transform(is_training=False)` for crop_mode "center" and a square input; any other
+transform is left to timm itself (`engines.timm_models.timm_transform`).
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from resnext.records import PreprocessingConfig
+
+Transform = Callable[[Image.Image], NDArray[np.float32]]
+
+_RESAMPLING = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
+}
+# A photo this elongated would be resized to more pixels than this, nearly all of them cropped away: a 1 x 20000 line
+# asks for 1.3 gigapixels. Its centre is cut out first.
+_MAX_RESIZED_PIXELS = 64_000_000
+
+
+def from_pretrained_cfg(pretrained_cfg: dict[str, Any]) -> PreprocessingConfig:
+    """Take the preprocessing fields of a timm `pretrained_cfg`, with timm's own defaults for absent ones."""
+    return PreprocessingConfig(
+        input_size=tuple(pretrained_cfg.get("input_size") or (3, 224, 224)),
+        interpolation=pretrained_cfg.get("interpolation") or "bicubic",
+        crop_pct=float(pretrained_cfg.get("crop_pct") or 0.875),
+        crop_mode=pretrained_cfg.get("crop_mode") or "center",
+        mean=tuple(pretrained_cfg.get("mean") or (0.485, 0.456, 0.406)),
+        std=tuple(pretrained_cfg.get("std") or (0.229, 0.224, 0.225)),
+    )
+
+
+def is_supported(config: PreprocessingConfig) -> bool:
+    """Whether `transform_for` reproduces timm's transform for this model exactly."""
+    channels, height, width = config.input_size
+    return (
+        channels == 3
+        and height == width
+        and config.crop_mode == "center"
+        and config.interpolation in _RESAMPLING
+        and 0 < config.crop_pct <= 1
+        and len(config.mean) == len(config.std) == 3
+    )
+
+
+def resize_target(config: PreprocessingConfig) -> int:
+    """The length in pixels to which timm resizes the shorter side: floor(input_size / crop_pct)."""
+    return math.floor(config.input_size[-1] / config.crop_pct)  # not `//`: 288 // 0.96 is 299, 288 / 0.96 is 300
+
+
+def transform_for(config: PreprocessingConfig) -> Transform:
+    """Build the function from an upright RGB image of any size to float32 pixels of shape (3, H, W), normalised.
+
+    Raises:
+        ValueError: `is_supported(config)` is False.
+    """
+    if not is_supported(config):
+        raise ValueError(f"not a resize and centre crop: {config}")
+    target = resize_target(config)
+    crop = config.input_size[-1]
+    resampling = _RESAMPLING[config.interpolation]
+    tables = _normalisation_tables(config)
+
+    def transform(image: Image.Image) -> NDArray[np.float32]:
+        width, height = resized_size(image.size, target)
+        left, top = _centre(width, crop), _centre(height, crop)
+        if width * height > _MAX_RESIZED_PIXELS:
+            cropped = _resize_centre_only(image, (width, height), (left, top), crop, resampling)
+        else:
+            resized = image.resize((width, height), resampling)
+            cropped = resized.crop((left, top, left + crop, top + crop))
+        # (H, W, 3) uint8 -> (3, H, W) float32, each channel through its table.
+        values = np.asarray(cropped)
+        pixels = np.empty((3, crop, crop), np.float32)
+        for channel, table in enumerate(tables):
+            np.take(table, values[:, :, channel], out=pixels[channel], mode="clip")
+        return pixels
+
+    return transform
+
+
+def resized_size(size: tuple[int, int], target: int) -> tuple[int, int]:
+    """(width, height) after torchvision's Resize(target): the shorter side becomes `target`, the longer is truncated."""
+    width, height = size
+    if width <= height:
+        return target, int(target * height / width)
+    return int(target * width / height), target
+
+
+def _centre(length: int, crop: int) -> int:
+    """Where torchvision's CenterCrop begins; round() goes to the even neighbour there too."""
+    return int(round((length - crop) / 2.0))
+
+
+def _resize_centre_only(
+    image: Image.Image, size: tuple[int, int], corner: tuple[int, int], crop: int, resampling: Image.Resampling
+) -> Image.Image:
+    """Resize just the part of the photo that the crop keeps; within a rounding of resizing all of it."""
+    scale_x, scale_y = image.width / size[0], image.height / size[1]
+    left, top = corner
+    box = (left * scale_x, top * scale_y, (left + crop) * scale_x, (top + crop) * scale_y)
+    return image.resize((crop, crop), resampling, box=box)
+
+
+def _normalisation_tables(config: PreprocessingConfig) -> list[NDArray[np.float32]]:
+    """(value / 255 - mean) / std for the 256 values of a channel, in float32 and in torchvision's order of steps."""
+    scaled = np.arange(256, dtype=np.float32) / np.float32(255)
+    return [
+        (scaled - np.float32(mean)) / np.float32(std) for mean, std in zip(config.mean, config.std, strict=True)
+    ]

@@ -1,0 +1,85 @@
+"""The frozen records that travel from room to room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resnext.errors import FailureCode
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input: what it is called in the output, and where its bytes are.
+
+    `file` is the path as found, decoded with the file system's encoding and surrogateescape, so that
+    `os.fsencode(file)` gives the very bytes of the name back.
+    """
+
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One input without an answer, and why."""
+
+    source: Source
+    code: FailureCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Neighbouring inputs, in input order: those that were decoded and those that failed on the way.
+
+    `pixels` is float32 of shape (B, 3, H, W), a row for every Source of `entries`, in their order; B may be 0.
+    """
+
+    entries: tuple[Source | Failure, ...]
+    pixels: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One class. `index` and `synset` are its keys; two ImageNet classes share the name "crane", two "maillot"."""
+
+    index: int
+    name: str
+    description: str
+    synset: str | None = None
+    definition: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One class with its score: a probability in [0, 1] of the softmax over all classes."""
+
+    label: Label
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """The answer for one input: the best classes, best first."""
+
+    source: Source
+    predictions: tuple[Prediction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessingConfig:
+    """How timm's evaluation transform treats a photo for one model; the fields of timm's `pretrained_cfg`.
+
+    `input_size` is (C, H, W); `mean` and `std` are in units of the [0, 1] pixel range, one number a channel.
+    """
+
+    input_size: tuple[int, int, int]
+    interpolation: str
+    crop_pct: float
+    crop_mode: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]

@@ -1,0 +1,314 @@
+"""A model by name -> all that a run needs of it: its labels, its preprocessing and a way to load its engine.
+
+On the warm path this is a note, an entry and a digest check: no torch, no network. On the cold path it finds the
+weights, builds the model with timm, compiles it and keeps it.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any
+
+from resnext.engines import Engine, EngineName, EngineSpec, Precision, load_engine
+from resnext.errors import DamagedEntry, HubUnreachable, ModelError, UsageError
+from resnext.models import catalog, weights
+from resnext.models.catalog import ModelName
+from resnext.models.compiled import CompiledModel, Provenance, Store, cache_root
+from resnext.models.weights import WeightsFile
+from resnext.records import Label, PreprocessingConfig
+from resnext.terminal import Notices
+
+# After a hub that did not answer, `--model auto` asks again only after this long: no start waits for it twice.
+_HUB_RETRY_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """Which model to run and how. `device` other than "cpu" needs the torch engine."""
+
+    model: str = catalog.AUTO
+    weights: Path | None = None
+    engine: EngineName = "openvino"
+    device: str = "cpu"
+    precision: Precision = "auto"
+    batch_size: int | None = None
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedModel:
+    """A model that is ready. `load(many)` gives its engine, tuned for many photos or for the first answer."""
+
+    name: str
+    preprocessing: PreprocessingConfig
+    labels: Callable[[], tuple[Label, ...]]
+    num_classes: int
+    load: Callable[[bool], Engine]
+
+
+class Shelf:
+    """Finds, builds and opens models; tells the user what takes long and what was not as asked."""
+
+    def __init__(self, notices: Notices, store: Store | None = None) -> None:
+        self._notices = notices
+        self._store = store or Store(cache_root())
+        self._loaded: dict[Provenance, CompiledModel] = {}  # an entry is checked once a run
+
+    def open(self, request: ModelRequest) -> OpenedModel:
+        """Open a model.
+
+        Raises:
+            ModelError: it can't be had, in one line with what to do. Only "auto" is ever replaced by another model.
+        """
+        if request.engine == "openvino" and request.device != "cpu":
+            raise UsageError(f"--device {request.device} needs --engine torch")
+        offline = request.offline or weights.hub_is_offline()
+        name = self._resolve(request, offline)
+        if request.engine == "torch":
+            return self._open_torch(name, request, offline)
+        compiled = self._compiled(name, request.weights, offline)
+        return _opened(name, compiled, request)
+
+    # -- which model -------------------------------------------------------------------------------------------------
+
+    def _resolve(self, request: ModelRequest, offline: bool) -> ModelName:
+        if request.model != catalog.AUTO:
+            return catalog.resolve(request.model)
+        if request.weights is not None:
+            return self._model_of_checkpoint(request.weights)
+        name = catalog.resolve(catalog.DEFAULT_MODEL)
+        reason = self._why_not(name, request.engine, offline)
+        if reason is None:
+            return name
+        self._notices.warning(
+            f"labelling with the small bundled model {catalog.BUNDLED_MODEL}: {catalog.DEFAULT_MODEL} {reason};"
+            f" with a network, '-m {catalog.DEFAULT_MODEL}' fetches it"
+        )
+        return catalog.resolve(catalog.BUNDLED_MODEL)
+
+    def _why_not(self, name: ModelName, engine: EngineName, offline: bool) -> str | None:
+        """Say why the default model can't be used now; None if it can, with its weights then on this machine."""
+        if engine == "openvino" and self._recall(_hub_request(name)) is not None:
+            return None
+        repo = f"timm/{name.timm_name}"  # timm's own repositories are called so; asking timm would import torch
+        if weights.hub_cached(repo) is not None:
+            return None
+        if offline:
+            return "is not on this machine, and the network is switched off"
+        if self._hub_failed_lately():
+            return "is not on this machine, and its hub could not be reached a short time ago"
+        try:
+            self._download(name, repo)
+        except ModelError as error:
+            self._note_hub_failure()
+            return f"can't be downloaded: {error}"
+        return None
+
+    def _model_of_checkpoint(self, path: Path) -> ModelName:
+        """Tell by the tensors' shapes which SSL ResNeXt a checkpoint belongs to."""
+        found = self._recalled_request(_file_request(None, path))
+        if found is not None:
+            return catalog.resolve(found.timm_name)
+        from resnext.engines import timm_models
+
+        state_dict = timm_models.read_state_dict(weights.from_file(path))
+        name = timm_models.ssl_resnext_of({key: tuple(value.shape) for key, value in state_dict.items()})
+        if name is None:
+            raise ModelError(f"{path}: not one of the SSL ResNeXts; name its architecture with -m (any timm name)")
+        return catalog.resolve(name)
+
+    # -- weights -----------------------------------------------------------------------------------------------------
+
+    def _weights(self, name: ModelName, path: Path | None, offline: bool) -> WeightsFile:
+        """Find a named model's weights: the file, the bundled package, the hub cache, the hub."""
+        if path is not None:
+            return weights.from_file(path)
+        if name.entry is not None and name.entry.origin == "bundled":
+            return weights.bundled()
+        from resnext.engines import timm_models
+
+        repo = timm_models.hub_repo(name.timm_name)
+        if repo is None:
+            raise ModelError(f"{name.name} has no weights on the hub; give a checkpoint with --weights FILE")
+        cached = weights.hub_cached(repo)
+        if cached is not None:
+            return cached
+        if offline:
+            raise ModelError(
+                f"{name.name} is not on this machine, and the network is switched off; go online once,"
+                f" give --weights FILE, or use -m {catalog.BUNDLED_MODEL}"
+            )
+        try:
+            return self._download(name, repo)
+        except HubUnreachable as error:
+            raise ModelError(
+                f"{name.name} is not on this machine: {error}; try again with a network, give --weights FILE,"
+                f" or use -m {catalog.BUNDLED_MODEL}"
+            ) from error
+
+    def _download(self, name: ModelName, repo: str) -> WeightsFile:
+        size = f", about {name.entry.download_mb} MB" if name.entry else ""
+        licence = name.entry.licence if name.entry else _timm_licence(name.timm_name)
+        return weights.hub_download(
+            repo, before=lambda: self._notices.info(f"downloading {name.name}{size}; licence: {licence}")
+        )
+
+    def _hub_failed_lately(self) -> bool:
+        try:
+            age = time.time() - self._failure_note().stat().st_mtime
+        except OSError:
+            return False
+        return 0 <= age < _HUB_RETRY_SECONDS
+
+    def _note_hub_failure(self) -> None:
+        note = self._failure_note()
+        try:
+            note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            note.touch()
+        except OSError as error:  # only the next start's two seconds are at stake
+            self._notices.detail(f"{note}: {error.strerror}")
+
+    def _failure_note(self) -> Path:
+        return self._store.root / "hub-unreachable"
+
+    # -- compiled models ---------------------------------------------------------------------------------------------
+
+    def _compiled(self, name: ModelName, path: Path | None, offline: bool) -> CompiledModel:
+        request = _request(name, path)
+        recalled = self._recall(request)
+        if recalled is not None:
+            return recalled
+        found = self._weights(name, path, offline)
+        provenance = Provenance(
+            name.timm_name, found.digest, installed_version("timm"), installed_version("openvino")
+        )
+        compiled = self._load(provenance)
+        if compiled is None:
+            with self._store.building(provenance):
+                compiled = self._load(provenance) or self._build(name, found, provenance)
+        self._store.remember(request, provenance)
+        if path is not None:
+            self._store.remember(_file_request(None, path), provenance)
+        return compiled
+
+    def _recall(self, request: str) -> CompiledModel | None:
+        provenance = self._recalled_request(request)
+        return None if provenance is None else self._load(provenance)
+
+    def _recalled_request(self, request: str) -> Provenance | None:
+        noted = self._store.recall(request)
+        if noted is None:
+            return None
+        current = Provenance(
+            noted.timm_name, noted.weights_digest, installed_version("timm"), installed_version("openvino")
+        )
+        return noted if noted == current else None
+
+    def _load(self, provenance: Provenance) -> CompiledModel | None:
+        if provenance not in self._loaded:
+            try:
+                compiled = self._store.load(provenance)
+            except DamagedEntry as error:
+                self._notices.info(f"the compiled model is damaged and is built again ({error})")
+                return None
+            if compiled is None:
+                return None
+            self._loaded[provenance] = compiled
+        return self._loaded[provenance]
+
+    def _build(self, name: ModelName, found: WeightsFile, provenance: Provenance) -> CompiledModel:
+        self._notices.info(f"compiling {name.name}, once; later runs start without torch")
+        begin = time.monotonic()
+        from resnext.engines import conversion, timm_models
+
+        model = timm_models.build(name.timm_name, found)
+        with self._store.new_folder() as folder:
+            conversion.convert(model, folder)
+            draft = CompiledModel(
+                folder=folder,
+                provenance=provenance,
+                weights_origin=found.origin,
+                licence=name.entry.licence if name.entry else _timm_licence(name.timm_name),
+                preprocessing=_preprocessing(model.pretrained_cfg),
+                pretrained_cfg=model.pretrained_cfg,
+                num_classes=model.num_classes,
+                num_features=model.num_features,
+            )
+            compiled = self._store.put(folder, draft, timm_models.imagenet_labels(model.num_classes))
+        self._notices.info(f"compiled {name.name} in {time.monotonic() - begin:.0f} s")
+        return compiled
+
+    # -- the reference engine ----------------------------------------------------------------------------------------
+
+    def _open_torch(self, name: ModelName, request: ModelRequest, offline: bool) -> OpenedModel:
+        from resnext.engines import timm_models
+        from resnext.engines.torch_engine import TorchEngine
+
+        model = timm_models.build(name.timm_name, self._weights(name, request.weights, offline))
+        return OpenedModel(
+            name=name.name,
+            preprocessing=_preprocessing(model.pretrained_cfg),
+            labels=lambda: timm_models.imagenet_labels(model.num_classes),
+            num_classes=model.num_classes,
+            load=lambda many: TorchEngine(model, request.device, request.precision, request.batch_size),
+        )
+
+
+def _opened(name: ModelName, compiled: CompiledModel, request: ModelRequest) -> OpenedModel:
+    def load(many: bool) -> Engine:
+        return load_engine(EngineSpec(compiled.graph, request.precision, many, request.batch_size))
+
+    return OpenedModel(name.name, compiled.preprocessing, compiled.labels, compiled.num_classes, load)
+
+
+def installed_version(package: str) -> str:
+    """The version of an installed package without importing it, from the name of its metadata folder.
+
+    importlib.metadata does the same in 15 ms, a twentieth of a whole start.
+    """
+    spec = PathFinder.find_spec(package)
+    for location in (spec.submodule_search_locations or ()) if spec else ():
+        for metadata in Path(location).parent.glob(f"{package}-*.dist-info"):
+            return metadata.name.removeprefix(f"{package}-").removesuffix(".dist-info")
+    from importlib import metadata as importlib_metadata
+
+    try:
+        return importlib_metadata.version(package)
+    except importlib_metadata.PackageNotFoundError as error:
+        remedy = "use --engine torch" if package == "openvino" else "pip install it again"
+        raise ModelError(f"the package {package} is not installed; {remedy}") from error
+
+
+def _preprocessing(pretrained_cfg: dict[str, Any]) -> PreprocessingConfig:
+    from resnext.preprocess import from_pretrained_cfg
+
+    return from_pretrained_cfg(pretrained_cfg)
+
+
+def _timm_licence(timm_name: str) -> str:
+    from resnext.engines import timm_models
+
+    return timm_models.licence(timm_name)
+
+
+def _request(name: ModelName, path: Path | None) -> str:
+    if path is not None:
+        return _file_request(name, path)
+    return _hub_request(name)
+
+
+def _hub_request(name: ModelName) -> str:
+    return f"published {name.timm_name}"
+
+
+def _file_request(name: ModelName | None, path: Path) -> str:
+    """Name a checkpoint by path and state, so that a changed file is looked at again; hashing it would cost 50 ms."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ModelError(f"{path}: can't read the weights file: {error.strerror}") from error
+    state = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return f"file {name.timm_name if name else 'any'} {state} {os.path.realpath(path)}"

@@ -1,0 +1,87 @@
+"""What was named on the command line -> an ordered, lazy stream of inputs.
+
+A file is taken as it is, whatever its name. A folder is walked in natural order (img2 before img10), and only what looks
+like a picture is taken from it: photos lie beside videos, notes and databases.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from resnext.errors import FailureCode
+from resnext.records import Failure, Source
+
+# Folders of other programs: version control, packages, thumbnails of NAS systems and photo managers, rubbish bins.
+DEFAULT_EXCLUDED_DIRS = (".git", ".hg", ".svn", "node_modules", "__pycache__", "@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found")  # fmt: skip
+IMAGE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .webp .avif .avifs .gif .tif .tiff .bmp .dib .jp2 .j2k .jpf .jpx .jpc .j2c .mpo"
+    " .ppm .pgm .pbm .pnm .ico .tga .heic .heif .hif .jxl".split()
+)
+_DIGITS = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderConfig:
+    """What a walk through a folder takes: `excluded_dirs` by name; files and folders that begin with a dot, or not."""
+
+    excluded_dirs: frozenset[str] = frozenset(DEFAULT_EXCLUDED_DIRS)
+    include_hidden: bool = False
+
+
+def find(arguments: Iterable[str], config: FolderConfig) -> Iterator[Source | Failure]:
+    """Give the inputs in the order named, those of a folder in natural order; lazily, one folder's listing at a time.
+
+    What can't be listed comes as a Failure in its place: every argument gives at least one item.
+    """
+    for argument in arguments:
+        if os.path.isdir(argument):  # noqa: PTH112 - a name is kept to the byte as it was given
+            yield from _walk_argument(argument, config)
+        else:
+            yield Source(argument)
+
+
+def _walk_argument(folder: str, config: FolderConfig) -> Iterator[Source | Failure]:
+    found = False
+    for item in _walk(folder, config, ancestors=()):
+        found = True
+        yield item
+    if not found:
+        yield Failure(Source(folder), FailureCode.NO_IMAGES, "no images in this folder")
+
+
+def _walk(folder: str, config: FolderConfig, ancestors: tuple[tuple[int, int], ...]) -> Iterator[Source | Failure]:
+    try:
+        status = os.stat(folder)  # noqa: PTH116
+        identity = (status.st_dev, status.st_ino)
+        if identity in ancestors:
+            return  # a symbolic link back to a folder that is being walked
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: natural_key(entry.name))
+    except PermissionError:
+        yield Failure(Source(folder), FailureCode.PERMISSION, "no permission to list this folder")
+        return
+    except OSError as error:
+        yield Failure(Source(folder), FailureCode.READ_ERROR, f"can't list this folder: {error.strerror}")
+        return
+    for entry in entries:
+        if entry.name.startswith(".") and not config.include_hidden:
+            continue
+        if _is_dir(entry):
+            if entry.name not in config.excluded_dirs:
+                yield from _walk(entry.path, config, (*ancestors, identity))
+        elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
+            yield Source(entry.path)
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that can't be followed: decoding says what is wrong with it
+        return False
+
+
+def natural_key(name: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
+    """Sort key for people: runs of digits by their number, the rest without case; the name itself breaks ties."""
+    parts = _DIGITS.split(name.casefold())
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part), name

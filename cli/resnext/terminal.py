@@ -1,0 +1,73 @@
+"""What people read: notices on stderr, colour, and text made safe for a terminal. Standard library only."""
+
+import os
+import sys
+import unicodedata
+from typing import Literal, TextIO
+
+ColorChoice = Literal["auto", "always", "never"]
+
+# Categories that a terminal may obey or that hide or reorder text: controls, bidirectional and other format
+# characters, lone surrogates (bytes of a name that are not UTF-8), line and paragraph separators.
+_UNPRINTABLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Cn", "Co"})
+# Two format characters that only join: emoji and several scripts are spelt with them.
+_JOINERS = frozenset("\u200c\u200d")
+
+
+def printable(text: str) -> str:
+    r"""Return `text` with everything that a terminal could obey written out as \xNN or \uNNNN escapes.
+
+    A byte that is not UTF-8 (a lone surrogate from the file system) is shown as \xNN, the byte itself.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        char if char in _JOINERS or unicodedata.category(char) not in _UNPRINTABLE_CATEGORIES else _escaped(char)
+        for char in text
+    )
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    if char in "\n\r\t":
+        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[char]
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def use_color(stream: TextIO, choice: ColorChoice = "auto") -> bool:
+    """Whether colours may be written to `stream`: `--color`, then NO_COLOR and TERM=dumb, then whether it is a TTY."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+class Notices:
+    """Lines for people, on stderr. Warnings pass `-q` (they say why an answer is not the expected one)."""
+
+    def __init__(self, *, quiet: bool = False, verbose: int = 0) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+
+    def info(self, message: str) -> None:
+        """What is being done, when it takes long enough to wonder; silenced by `-q`."""
+        if not self.quiet:
+            self._line(message)
+
+    def detail(self, message: str) -> None:
+        """What only `-v` asks for."""
+        if self.verbose and not self.quiet:
+            self._line(message)
+
+    def warning(self, message: str) -> None:
+        """What changes the meaning of the output."""
+        self._line(f"warning: {message}")
+
+    def _line(self, message: str) -> None:
+        sys.stderr.write(f"resnext: {printable(message)}\n")
+        sys.stderr.flush()
