@@ -1,12 +1,12 @@
 """Every error that a user can meet, the exit codes, and the one place that reports them.
 
-    ResnextError
-    ├── UsageError         wrong options, or nothing to do           exit 2
-    ├── ModelError         the model can't be had or can't run       exit 3
-    │   ├── HubUnreachable the hub did not answer in time
-    │   └── DamagedEntry   a compiled model is not what was stored
-    ├── OutputError        the results can't be written              exit 3
-    └── InputError         one input can't be labelled: a row with status "error", the run goes on
+ResnextError
+├── UsageError         wrong options, or nothing to do           exit 2
+├── ModelError         the model can't be had or can't run       exit 3
+│   ├── HubUnreachable the hub did not answer in time
+│   └── DamagedEntry   a compiled model is not what was stored
+├── OutputError        the results can't be written              exit 3
+└── InputError         one input can't be labelled: a row with status "error", the run goes on
 """
 
 import sys

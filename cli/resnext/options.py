@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 Paths = Annotated[
-    list[str], typer.Argument(metavar="PATH...", help="Photos and folders of photos (searched recursively).", show_default=False)
+    list[str],
+    typer.Argument(metavar="PATH...", help="Photos and folders of photos (searched recursively).", show_default=False),
 ]
 
 # -- model
@@ -28,9 +29,7 @@ Device = Annotated[str, typer.Option("--device", metavar="cpu|cuda|mps", help="W
 PrecisionOption = Annotated[
     str, typer.Option("--precision", metavar="auto|fp32|bf16", help="auto: bf16 where the CPU has it.")
 ]
-Exact = Annotated[
-    bool, typer.Option("--exact", help="As timm computes: fp32, and every JPEG decoded in full. Slower.")
-]
+Exact = Annotated[bool, typer.Option("--exact", help="As timm computes: fp32, and every JPEG decoded in full. Slower.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")]
 
 # -- answers

@@ -1,4 +1,4 @@
-"""Where rows go: stdout or a file; each row is handed on at once, and a reader that has gone away ends the run quietly."""
+"""Where rows go: stdout or a file. Each row is handed on at once; a reader that has gone ends the run quietly."""
 
 import io
 import os
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 from resnext.errors import OutputError, UsageError
 from resnext.records import Classified, Failure
@@ -58,7 +58,7 @@ class Output:
             if output is None:
                 self._stream: TextIO = _stdout()
             else:
-                mode = "w" if overwrite else "x"
+                mode: Literal["w", "x"] = "w" if overwrite else "x"
                 self._stream = output.open(mode, encoding="utf-8", errors="backslashreplace", newline="")
             self._writer = make_writer(self._stream)
 

@@ -17,9 +17,7 @@ class PredictionConfig:
     threshold: float = 0.0
 
 
-def predict(
-    logits: NDArray[np.float32], labels: tuple[Label, ...], config: PredictionConfig
-) -> tuple[Prediction, ...]:
+def predict(logits: NDArray[np.float32], labels: tuple[Label, ...], config: PredictionConfig) -> tuple[Prediction, ...]:
     """Give the best classes of one row of logits (num_classes,), best first; equal scores in the order of the index.
 
     Raises:

@@ -91,7 +91,7 @@ def transform_for(config: PreprocessingConfig) -> Transform:
 
 
 def resized_size(size: tuple[int, int], target: int) -> tuple[int, int]:
-    """(width, height) after torchvision's Resize(target): the shorter side becomes `target`, the longer is truncated."""
+    """(width, height) after torchvision's Resize(target): shorter side `target`, the longer one truncated."""
     width, height = size
     if width <= height:
         return target, int(target * height / width)
@@ -100,7 +100,7 @@ def resized_size(size: tuple[int, int], target: int) -> tuple[int, int]:
 
 def _centre(length: int, crop: int) -> int:
     """Where torchvision's CenterCrop begins; round() goes to the even neighbour there too."""
-    return int(round((length - crop) / 2.0))
+    return round((length - crop) / 2.0)
 
 
 def _resize_centre_only(
@@ -116,6 +116,4 @@ def _resize_centre_only(
 def _normalisation_tables(config: PreprocessingConfig) -> list[NDArray[np.float32]]:
     """(value / 255 - mean) / std for the 256 values of a channel, in float32 and in torchvision's order of steps."""
     scaled = np.arange(256, dtype=np.float32) / np.float32(255)
-    return [
-        (scaled - np.float32(mean)) / np.float32(std) for mean, std in zip(config.mean, config.std, strict=True)
-    ]
+    return [(scaled - np.float32(mean)) / np.float32(std) for mean, std in zip(config.mean, config.std, strict=True)]

@@ -182,9 +182,7 @@ class Shelf:
         if recalled is not None:
             return recalled
         found = self._weights(name, path, offline)
-        provenance = Provenance(
-            name.timm_name, found.digest, installed_version("timm"), installed_version("openvino")
-        )
+        provenance = Provenance(name.timm_name, found.digest, installed_version("timm"), installed_version("openvino"))
         compiled = self._load(provenance)
         if compiled is None:
             with self._store.building(provenance):

@@ -1,7 +1,7 @@
 """What was named on the command line -> an ordered, lazy stream of inputs.
 
-A file is taken as it is, whatever its name. A folder is walked in natural order (img2 before img10), and only what looks
-like a picture is taken from it: photos lie beside videos, notes and databases.
+A file is taken as it is, whatever its name. A folder is walked in natural order (img2 before img10), and only what
+looks like a picture is taken from it: photos lie beside videos, notes and databases.
 """
 
 import os
@@ -13,7 +13,10 @@ from resnext.errors import FailureCode
 from resnext.records import Failure, Source
 
 # Folders of other programs: version control, packages, thumbnails of NAS systems and photo managers, rubbish bins.
-DEFAULT_EXCLUDED_DIRS = (".git", ".hg", ".svn", "node_modules", "__pycache__", "@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found")  # fmt: skip
+DEFAULT_EXCLUDED_DIRS = (
+    *(".git", ".hg", ".svn", "node_modules", "__pycache__"),
+    *("@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found"),
+)
 IMAGE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .webp .avif .avifs .gif .tif .tiff .bmp .dib .jp2 .j2k .jpf .jpx .jpc .j2c .mpo"
     " .ppm .pgm .pbm .pnm .ico .tga .heic .heif .hif .jxl".split()

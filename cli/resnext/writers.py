@@ -148,14 +148,11 @@ def format_for(path: str) -> str:
 
 def row_of(record: Classified | Failure, config: OutputConfig) -> dict[str, Any]:
     """The row of a record with the keys of the contract; scripts depend on it."""
-    failed = isinstance(record, Failure)
-    return {
-        **_file_keys(record.source.file),
-        "status": "error" if failed else "ok",
-        "model": config.model,
-        "predictions": [] if failed else [_prediction_row(each, config) for each in record.predictions],
-        "error": {"code": str(record.code), "message": record.message} if failed else None,
-    }
+    row: dict[str, Any] = {**_file_keys(record.source.file), "status": "ok", "model": config.model}
+    if isinstance(record, Failure):
+        error = {"code": str(record.code), "message": record.message}
+        return {**row, "status": "error", "predictions": [], "error": error}
+    return {**row, "predictions": [_prediction_row(each, config) for each in record.predictions], "error": None}
 
 
 def label_text(label: Label, label_type: LabelType) -> str:

@@ -4,7 +4,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, TextIO, get_args
 
 import typer
 
@@ -12,13 +12,14 @@ from resnext import options
 from resnext.errors import ExitCode, UsageError, report_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from resnext.batches import Load
-    from resnext.decode import DecodeConfig
     from resnext.predictions import PredictionConfig
     from resnext.shelf import ModelRequest, OpenedModel
     from resnext.sources import FolderConfig
     from resnext.terminal import ColorChoice, Notices
-    from resnext.writers import LabelType
+    from resnext.writers import LabelType, Writer
 
 # From this many inputs on, throughput pays for its slower start; they are looked for no longer than this.
 _MANY = 16
@@ -180,11 +181,11 @@ def _loader(model: "OpenedModel", request: ClassifyRequest) -> "Load":
 
         transform = timm_transform(config)
         shorter_side = 0
-    decoding: DecodeConfig = DecodeConfig(0 if request.exact else shorter_side, request.max_megapixels)
+    decoding = DecodeConfig(0 if request.exact else shorter_side, request.max_megapixels)
     return lambda source: transform(decode(source, decoding))
 
 
-def _writer_maker(model: "OpenedModel", request: ClassifyRequest):  # type: ignore[no-untyped-def]
+def _writer_maker(model: "OpenedModel", request: ClassifyRequest) -> "Callable[[TextIO], Writer]":
     from resnext.output import terminal_width
     from resnext.terminal import use_color
     from resnext.writers import WRITERS, OutputConfig
@@ -199,7 +200,7 @@ def _writer_maker(model: "OpenedModel", request: ClassifyRequest):  # type: igno
     return lambda stream: WRITERS[request.format](stream, config)
 
 
-def _one_of(option: str, value: str, allowed: tuple[str, ...]):  # type: ignore[no-untyped-def]
+def _one_of(option: str, value: str, allowed: tuple[Any, ...]) -> Any:
     """Check a choice; Typer's enums would need a class for every Literal that the rooms already have."""
     if value not in allowed:
         raise UsageError(f"{option} {value}: not one of {', '.join(allowed)}")

@@ -16,7 +16,7 @@ EngineName = Literal["openvino", "torch"]
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What a model says of a batch: `logits` float32 (B, num_classes), `embeddings` float32 (B, D), pooled, pre-logits."""
+    """What a model says of a batch: `logits` float32 (B, num_classes); `embeddings` float32 (B, D), pooled."""
 
     logits: NDArray[np.float32]
     embeddings: NDArray[np.float32]

@@ -67,7 +67,7 @@ class OpenVINOEngine:
         return "bf16" if "bf" in hint else "fp32"
 
     def submit(self, pixels: NDArray[np.float32]) -> "_Inference":
-        """Start on float32 pixels (B, 3, H, W), 1 <= B <= batch_size; B below it is padded where the graph is static."""
+        """Start on float32 pixels (B, 3, H, W), 1 <= B <= batch_size; a static graph gets fewer padded."""
         count = len(pixels)
         if self._static and count < self.batch_size:
             padding = np.zeros((self.batch_size - count, *pixels.shape[1:]), np.float32)

@@ -1,4 +1,4 @@
-"""The only room that imports timm: builds its models, reads checkpoints without unpickling code, lends its transform."""
+"""The only room that imports timm: builds its models, reads checkpoints safely, lends its labels and transform."""
 
 import importlib
 import sys
@@ -210,7 +210,7 @@ def _num_classes(cfg: dict[str, Any], state_dict: dict[str, torch.Tensor]) -> in
 
 
 def _renamed_in_order(timm: Any, timm_name: str, state_dict: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The bundled checkpoint's tensors stand in timm's order with timm's shapes; only the names are another project's."""
+    """The bundled checkpoint's tensors stand in timm's order with timm's shapes; only their names differ."""
     expected = timm.create_model(timm_name, pretrained=False).state_dict()
     pairs = list(zip(expected.items(), state_dict.values(), strict=True))
     if any(mine.shape != theirs.shape for (_, mine), theirs in pairs):

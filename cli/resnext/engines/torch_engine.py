@@ -50,10 +50,10 @@ def _device(name: str) -> torch.device:
     except RuntimeError as error:
         raise ModelError(f"no device is called {name!r}; use cpu, cuda or mps") from error
     available = {
-        "cpu": lambda: True,
-        "cuda": lambda: torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available,
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
     }
-    if device.type not in available or not available[device.type]():
+    if not available.get(device.type, False):
         raise ModelError(f"the device {name} is not available here; use --device cpu")
     return device

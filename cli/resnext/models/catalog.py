@@ -18,7 +18,7 @@ APACHE = "Apache-2.0"
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """One model of the shelf. `timm_name` is architecture.tag; `top1` and `real` are per cent, None if not published."""
+    """One model of the shelf. `timm_name` is architecture.tag; `top1`, `real` are per cent, None if not published."""
 
     name: str
     timm_name: str
