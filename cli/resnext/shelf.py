@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from resnext.errors import DamagedEntry, HubUnreachable, ModelError, UsageError
 from resnext.models import catalog, weights
 from resnext.models.catalog import ModelName
 from resnext.models.compiled import CompiledModel, Provenance, Store, cache_root
+from resnext.models.versions import installed_version
 from resnext.models.weights import WeightsFile
 from resnext.records import Label, PreprocessingConfig
 from resnext.terminal import Notices
@@ -260,24 +260,6 @@ def _opened(name: ModelName, compiled: CompiledModel, request: ModelRequest) -> 
         return load_engine(EngineSpec(compiled.graph, request.precision, many, request.batch_size))
 
     return OpenedModel(name.name, compiled.preprocessing, compiled.labels, compiled.num_classes, load)
-
-
-def installed_version(package: str) -> str:
-    """The version of an installed package without importing it, from the name of its metadata folder.
-
-    importlib.metadata does the same in 15 ms, a twentieth of a whole start.
-    """
-    spec = PathFinder.find_spec(package)
-    for location in (spec.submodule_search_locations or ()) if spec else ():
-        for metadata in Path(location).parent.glob(f"{package}-*.dist-info"):
-            return metadata.name.removeprefix(f"{package}-").removesuffix(".dist-info")
-    from importlib import metadata as importlib_metadata
-
-    try:
-        return importlib_metadata.version(package)
-    except importlib_metadata.PackageNotFoundError as error:
-        remedy = "use --engine torch" if package == "openvino" else "pip install it again"
-        raise ModelError(f"the package {package} is not installed; {remedy}") from error
 
 
 def _preprocessing(pretrained_cfg: dict[str, Any]) -> PreprocessingConfig:
