@@ -21,7 +21,7 @@ from resnext.records import Source
 
 # What photos and pictures come in. Left out: formats that start other programs (EPS, WMF), scientific containers and
 # game textures, whose broken members do more harm than their photos good.
-FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "MPO", "PPM", "ICO", "TGA")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "PPM", "ICO", "TGA")
 # A reduced JPEG keeps at least this many times the pixels that the resize needs on the shorter side.
 _REDUCED_DECODING_FACTOR = 2
 DEFAULT_MAX_MEGAPIXELS = 200.0

@@ -1,0 +1,37 @@
+"""Seeded random checkpoints for the real path: every parameter and statistic is random, so that a wrong one shows."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+
+def seeded_state_dict(timm: Any, timm_name: str, seed: int = 0, **options: Any) -> dict[str, torch.Tensor]:
+    """Random weights with activations that neither vanish nor explode through 101 layers.
+
+    timm's own initialisation zeroes the last normalisation of each block: the blocks would then not be tested at all.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    state_dict = timm.create_model(timm_name, pretrained=False, **options).state_dict()
+    for name, tensor in state_dict.items():
+        if not tensor.is_floating_point() or tensor.ndim != 1:
+            continue
+        noise = torch.rand(tensor.shape, generator=generator)
+        if name.endswith("running_var"):
+            tensor.copy_(0.5 + noise)
+        elif name.endswith(".weight"):
+            tensor.copy_((0.1 if ".bn3." in name else 0.8) + 0.4 * noise)
+        else:
+            tensor.copy_(0.2 * (noise - 0.5))
+    return {name: tensor.contiguous() for name, tensor in state_dict.items()}
+
+
+def save_safetensors(state_dict: dict[str, torch.Tensor], path: Path) -> Path:
+    """Write a checkpoint whole or not at all: several test processes may ask for the same one."""
+    if not path.exists():
+        temporary = path.with_name(f"{path.name}.{id(state_dict)}.new")
+        save_file(state_dict, temporary)
+        temporary.replace(path)
+    return path

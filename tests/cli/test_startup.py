@@ -1,0 +1,114 @@
+"""What a start imports, and the rules of who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import REPO, SAMPLES, RunResnext
+
+PACKAGE = REPO / "cli" / "resnext"
+HEAVY = {"torch", "timm", "torchvision", "openvino", "PIL", "numpy"}
+
+_REPORT_IMPORTS = """
+import sys
+sys.argv[0] = "resnext"
+from resnext.__main__ import main
+try:
+    main()
+finally:
+    print(" ".join(sorted({name.split(".")[0] for name in sys.modules if sys.modules[name]})), file=sys.stderr)
+"""
+
+
+def _imported(cache: Path, *arguments: str) -> set[str]:
+    from conftest import clean_environment
+
+    done = subprocess.run(
+        [sys.executable, "-c", _REPORT_IMPORTS, *arguments],
+        env=clean_environment(cache.parent, cache),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("classify", "--help"), ("--version",)])
+def test_help_imports_nothing_heavy(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert not _imported(tmp_path, *arguments) & (HEAVY | {"rich", "huggingface_hub"})
+
+
+def test_a_warm_run_imports_no_torch_and_no_telemetry(warm_cache: Path) -> None:
+    imported = _imported(warm_cache, "classify", "-m", "lite0", str(SAMPLES / "coffee.png"))
+    assert "openvino" in imported
+    assert not imported & {"torch", "timm", "torchvision", "huggingface_hub", "openvino_telemetry"}
+
+
+def test_nothing_is_called_cli_and_the_version_is_printed(resnext: RunResnext) -> None:
+    from resnext import __version__
+
+    assert not (REPO / "cli" / "__init__.py").exists()
+    assert resnext("--version").stdout == f"resnext {__version__}\n"
+
+
+# -- the import table ------------------------------------------------------------------------------------------------
+
+STANDARD = {"errors", "records", "terminal"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "terminal": set(),
+    "interrupts": set(),
+    "errors": {"terminal"},
+    "records": {"errors"},
+    **{room: STANDARD for room in ("sources", "decode", "preprocess", "predictions", "writers", "labels")},
+    "models": {*STANDARD, "models"},
+    "output": {*STANDARD, "writers"},
+    "progress": STANDARD,
+    "batches": {*STANDARD, "decode", "preprocess"},
+    "engines": {*STANDARD, "models", "engines"},
+    "pipeline": {*STANDARD, "batches", "predictions", "engines"},
+    # Joins models, engines and preprocessing into "a model that is ready".
+    "shelf": {*STANDARD, "models", "engines", "preprocess"},
+}
+ONLY_IN = {
+    "torch": {"engines/timm_models.py", "engines/torch_engine.py", "engines/conversion.py"},
+    "timm": {"engines/timm_models.py"},
+    "torchvision": {"engines/timm_models.py"},
+    "openvino": {"engines/openvino_engine.py", "engines/conversion.py"},
+    "typer": {"app.py", "options.py", "commands/classify.py"},
+    "PIL": {"decode.py", "preprocess.py", "engines/timm_models.py"},
+}
+MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+
+
+def _imports(tree: ast.AST) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "importlib.import_module":
+            names |= {argument.value for argument in node.args if isinstance(argument, ast.Constant)}
+    return names
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_rooms_import_only_what_the_table_allows(module: str) -> None:
+    names = _imports(ast.parse((PACKAGE / module).read_text()))
+    room = Path(module).parts[0].removesuffix(".py")
+    ours = {name.split(".")[1] for name in names if name.startswith("resnext.")}
+    if room in MAY_IMPORT:
+        assert ours <= MAY_IMPORT[room] | {room}
+    else:
+        assert room in {"__init__", "__main__", "app", "options", "commands"}, f"{room} is not in the table"
+    for library, rooms in ONLY_IN.items():
+        if module not in rooms:
+            assert not any(name.split(".")[0] == library for name in names), f"{module} imports {library}"
+
+
+def test_no_attic() -> None:
+    assert not {Path(module).stem for module in MODULES} & {"utils", "helpers", "common"}
