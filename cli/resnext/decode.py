@@ -1,39 +1,45 @@
 """A source -> an upright RGB image, or an InputError with one of the closed set of codes.
 
-The bytes decide what a file is, never its name. Only formats on the allow-list are opened: an EPS under a .jpg name
-must never reach Ghostscript. Every step that touches the pixels is guarded as a whole, because loading them is the only
-check that finds a broken file.
+Every step that touches the pixels is guarded as a whole, because loading them is the only check that finds a broken
+file: Image.verify() passes most of those that fail to load.
 """
 
 import errno
+import importlib
 import os
 import stat
-import struct
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from resnext.errors import FailureCode, InputError
+from resnext.formats import HEAD_BYTES, PLUGINS, format_of
 from resnext.records import Source
 
-# What photos and pictures come in. Left out: formats that start other programs (EPS, WMF), scientific containers and
-# game textures, whose broken members do more harm than their photos good.
-FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "PPM", "ICO", "TGA")
 # A reduced JPEG keeps at least this many times the pixels that the resize needs on the shorter side.
 _REDUCED_DECODING_FACTOR = 2
 DEFAULT_MAX_MEGAPIXELS = 200.0
 MAX_FILE_BYTES = 1 << 30
 
+# Pillow's own limit warns, or refuses with words of its own; DecodeConfig.max_megapixels stands in its place.
+Image.MAX_IMAGE_PIXELS = None
+# It also warns of odd metadata. The answer does not depend on it, stderr is for our own lines, and
+# warnings.catch_warnings() is not safe in threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+_NOT_FOUND = (FailureCode.NOT_FOUND, "no such file")
+_NO_PERMISSION = (FailureCode.PERMISSION, "no permission to read it")
 _ERRNO_CODES = {
-    errno.ENOENT: (FailureCode.NOT_FOUND, "no such file"),
-    errno.ENOTDIR: (FailureCode.NOT_FOUND, "no such file"),
+    errno.ENOENT: _NOT_FOUND,
+    errno.ENOTDIR: _NOT_FOUND,
     errno.ENAMETOOLONG: (FailureCode.NOT_FOUND, "no such file: the name is too long"),
     errno.ELOOP: (FailureCode.NOT_FOUND, "a loop of symbolic links"),
-    errno.EACCES: (FailureCode.PERMISSION, "no permission to read it"),
-    errno.EPERM: (FailureCode.PERMISSION, "no permission to read it"),
+    errno.EACCES: _NO_PERMISSION,
+    errno.EPERM: _NO_PERMISSION,
+    errno.ENXIO: (FailureCode.NOT_A_FILE, "not a regular file"),
 }
 _TRUNCATION_WORDS = ("truncated", "broken data stream", "unexpected end", "not enough", "unrecognized data stream")
 
@@ -57,46 +63,56 @@ def decode(source: Source, config: DecodeConfig) -> Image.Image:
     Raises:
         InputError: there is no such file, or no picture that can be shown.
     """
-    _check_file(source.file)
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of odd metadata; the answer does not depend on it, and stderr is for our own lines.
-            warnings.simplefilter("ignore")
-            with Image.open(source.file, formats=FORMATS) as image:
-                _check_size(image, config)
-                if image.format == "JPEG" and config.min_shorter_side:
-                    side = config.min_shorter_side * _REDUCED_DECODING_FACTOR
-                    image.draft(None, (side, side))
-                image.load()
-                return _to_rgb(_upright(image))
+        with _open(source.file) as stream:
+            return _decode(stream, config)
+    except OSError as error:
+        raise _from_os_error(error) from error
+
+
+def _decode(stream: BinaryIO, config: DecodeConfig) -> Image.Image:
+    name = format_of(stream.read(HEAD_BYTES))
+    stream.seek(0)
+    try:
+        importlib.import_module(f"PIL.{PLUGINS[name]}")  # otherwise Pillow would import all forty of its plugins
+        with Image.open(stream, formats=(name,)) as image:
+            _check_size(image, config)
+            if name == "JPEG" and config.min_shorter_side:
+                side = config.min_shorter_side * _REDUCED_DECODING_FACTOR
+                image.draft(None, (side, side))
+            image.load()
+            return _to_rgb(_upright(image))
     except InputError:
         raise
-    except UnidentifiedImageError:
-        raise _unidentified(source.file) from None
+    except UnidentifiedImageError as error:
+        raise InputError(FailureCode.CORRUPT, f"broken image: a {name} whose header can't be read") from error
     except OSError as error:
         raise _from_os_error(error) from error
     except MemoryError as error:
         raise InputError(FailureCode.TOO_LARGE, "not enough memory to decode it") from error
     except Exception as error:
         # Pillow's plugins let ValueError, SyntaxError, RuntimeError, TypeError, struct.error, … through for broken
-        # files; 128 of 7,123 hostile ones do. Nothing of ours runs inside this block but the four lines above.
+        # files; 128 of 7,123 hostile ones do.
         raise InputError(FailureCode.CORRUPT, f"broken image: {_reason(error)}") from error
 
 
-def _check_file(file: str) -> None:
-    """Refuse what is not a plain file before opening it: a FIFO or a device would block or never end."""
+def _open(file: str) -> BinaryIO:
+    """Open a plain file. What is none is refused without waiting for it: a FIFO would block, a device never end."""
     try:
-        status = os.stat(file)  # noqa: PTH116 - the name is bytes with surrogates, not a Path to work on
-    except OSError as error:
-        raise _from_os_error(error) from error
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except IsADirectoryError as error:
+        raise InputError(FailureCode.NOT_A_FILE, "not a regular file") from error
     except ValueError as error:  # an embedded NUL
-        raise InputError(FailureCode.NOT_FOUND, "no such file") from error
-    if not stat.S_ISREG(status.st_mode):
+        raise InputError(*_NOT_FOUND) from error
+    stream = os.fdopen(descriptor, "rb") if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    if stream is None:
+        os.close(descriptor)
         raise InputError(FailureCode.NOT_A_FILE, "not a regular file")
-    if status.st_size == 0:
-        raise InputError(FailureCode.EMPTY, "the file is empty")
-    if status.st_size > MAX_FILE_BYTES:
-        raise InputError(FailureCode.TOO_LARGE, f"{status.st_size / 1e9:.1f} GB; at most {MAX_FILE_BYTES / 1e9:.1f} GB")
+    size = os.fstat(descriptor).st_size
+    if size > MAX_FILE_BYTES:
+        stream.close()
+        raise InputError(FailureCode.TOO_LARGE, f"{size / 1e9:.1f} GB; at most {MAX_FILE_BYTES / 1e9:.1f} GB")
+    return stream
 
 
 def _check_size(image: Image.Image, config: DecodeConfig) -> None:
@@ -119,8 +135,7 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
     try:
         return ImageOps.exif_transpose(image)
-    except (struct.error, ValueError, TypeError, SyntaxError, OverflowError):
-        # exif_transpose also rewrites the metadata, which can fail when only that is broken.
+    except Exception:  # it also rewrites the metadata, which can fail in as many ways when only that is broken
         return image.transpose(_TURNS[orientation])
 
 
@@ -163,37 +178,6 @@ def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
             low, high = 0.0, 1.0
     scaled = np.nan_to_num((values - low) / ((high - low) or 1.0), nan=0.0, posinf=1.0, neginf=0.0) * 255.0
     return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
-
-
-def _unidentified(file: str) -> InputError:
-    """Say whether the bytes are a picture in a format that is left out, or none at all."""
-    try:
-        with Path(file).open("rb") as stream:
-            head = stream.read(32)
-    except OSError as error:
-        return _from_os_error(error)
-    for magic, name in _KNOWN_BUT_UNSUPPORTED:
-        if head.startswith(magic):
-            return InputError(FailureCode.UNSUPPORTED_FORMAT, f"{name} is not supported")
-    if head[4:8] == b"ftyp":
-        brand = head[8:12].decode("ascii", "replace")
-        if brand in _HEIF_BRANDS:
-            return InputError(FailureCode.UNSUPPORTED_FORMAT, "HEIC/HEIF is not supported")
-        return InputError(FailureCode.NOT_AN_IMAGE, "a video or audio file, not a photo")
-    return InputError(FailureCode.NOT_AN_IMAGE, "not an image")
-
-
-_HEIF_BRANDS = frozenset({"heic", "heix", "hevc", "hevx", "heim", "heis", "mif1", "msf1"})
-_KNOWN_BUT_UNSUPPORTED = (
-    (b"%!PS", "EPS/PostScript"),
-    (b"\xc5\xd0\xd3\xc6", "EPS/PostScript"),
-    (b"%PDF", "PDF"),
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
-    (b"8BPS", "Photoshop"),
-    (b"DDS ", "a DirectDraw texture"),
-    (b"<svg", "SVG"),
-)
 
 
 def _from_os_error(error: OSError) -> InputError:
