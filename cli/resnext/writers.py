@@ -77,6 +77,7 @@ class TableWriter:
         from rich.console import Console
 
         self._config = config
+        self._file_width = max(12, int(config.width * _FILE_SHARE) - 2)
         self._console = Console(
             file=stream,
             width=config.width,
@@ -92,7 +93,7 @@ class TableWriter:
     def write(self, record: Classified | Failure) -> None:
         table = self._table(show_header=self._header_due)
         self._header_due = False
-        file = printable(record.source.file)
+        file = self._fitted(printable(record.source.file))
         if isinstance(record, Failure):
             table.add_row(file, self._styled(f"{record.code}: {printable(record.message)}", "red"), "")
         elif not record.predictions:
@@ -108,14 +109,23 @@ class TableWriter:
         from rich.table import Table
 
         # Fixed widths, so that tables printed one after another stand in line.
-        file_width = max(12, int(self._config.width * _FILE_SHARE) - 2)
         score_width = 6
-        label_width = max(12, self._config.width - file_width - score_width - 4)
+        label_width = max(12, self._config.width - self._file_width - score_width - 4)
         table = Table(box=None, show_header=show_header, padding=(0, 2, 0, 0), pad_edge=False)
-        table.add_column("file", width=file_width, overflow="fold")
+        table.add_column("file", width=self._file_width, overflow="fold")
         table.add_column("label", width=label_width, overflow="fold")
         table.add_column("score", width=score_width, justify="right")
         return table
+
+    def _fitted(self, file: str) -> str:
+        """The end of a path that is too long for its column: the name is there, the folders are known."""
+        from rich.cells import cell_len
+
+        if cell_len(file) <= self._file_width:
+            return file
+        while cell_len(file) >= self._file_width:
+            file = file[1:]
+        return f"…{file}"
 
     @staticmethod
     def _styled(text: str, style: str) -> Any:
