@@ -6,6 +6,7 @@ file: Image.verify() passes most of those that fail to load.
 
 import errno
 import importlib
+import io
 import os
 import stat
 import warnings
@@ -64,7 +65,7 @@ def decode(source: Source, config: DecodeConfig) -> Image.Image:
         InputError: there is no such file, or no picture that can be shown.
     """
     try:
-        with _open(source.file) as stream:
+        with _open(source.file) if source.read is None else io.BytesIO(source.read()) as stream:
             return _decode(stream, config)
     except OSError as error:
         raise _from_os_error(error) from error

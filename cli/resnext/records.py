@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from resnext.errors import FailureCode
@@ -14,13 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One input: what it is called in the output, and where its bytes are.
+    """One input: what it is called in the output, and how to get its bytes.
 
     `file` is the path as found, decoded with the file system's encoding and surrogateescape, so that
-    `os.fsencode(file)` gives the very bytes of the name back.
+    `os.fsencode(file)` gives the very bytes of the name back. Where it does not name a file on this machine, `read`
+    gives the content, or raises InputError; `remote` says that reading waits for another machine, so that many may be
+    read at once. Equality and hash are of the name alone.
     """
 
     file: str
+    read: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
+    remote: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from resnext.batches import Load
     from resnext.predictions import PredictionConfig
     from resnext.shelf import ModelRequest, OpenedModel
-    from resnext.sources import FolderConfig
+    from resnext.sources.folders import FolderConfig
     from resnext.terminal import ColorChoice, Notices
     from resnext.writers import LabelType, Writer
 
@@ -84,7 +84,7 @@ def classify(
         from resnext.output import check_output, choose_format
         from resnext.predictions import PredictionConfig
         from resnext.shelf import ModelRequest
-        from resnext.sources import DEFAULT_EXCLUDED_DIRS, FolderConfig
+        from resnext.sources.folders import DEFAULT_EXCLUDED_DIRS, FolderConfig
         from resnext.terminal import ColorChoice, Notices
         from resnext.writers import WRITERS, LabelType
 

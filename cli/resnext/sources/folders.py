@@ -1,12 +1,11 @@
-"""What was named on the command line -> an ordered, lazy stream of inputs.
+"""Folders: walked in natural order (img2 before img10), lazily, one folder's listing at a time.
 
-A file is taken as it is, whatever its name. A folder is walked in natural order (img2 before img10), and only what
-looks like a picture is taken from it: photos lie beside videos, notes and databases.
+Only what looks like a picture is taken: photos lie beside films, notes and databases.
 """
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from resnext.errors import FailureCode
@@ -32,19 +31,8 @@ class FolderConfig:
     include_hidden: bool = False
 
 
-def find(arguments: Iterable[str], config: FolderConfig) -> Iterator[Source | Failure]:
-    """Give the inputs in the order named, those of a folder in natural order; lazily, one folder's listing at a time.
-
-    What can't be listed comes as a Failure in its place: every argument gives at least one item.
-    """
-    for argument in arguments:
-        if os.path.isdir(argument):  # noqa: PTH112 - a name is kept to the byte as it was given
-            yield from _walk_argument(argument, config)
-        else:
-            yield Source(argument)
-
-
-def _walk_argument(folder: str, config: FolderConfig) -> Iterator[Source | Failure]:
+def walk(folder: str, config: FolderConfig) -> Iterator[Source | Failure]:
+    """Give the pictures below `folder`; a folder without any, or one that can't be listed, as a Failure in its place."""
     found = False
     for item in _walk(folder, config, ancestors=()):
         found = True
