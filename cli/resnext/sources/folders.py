@@ -32,7 +32,7 @@ class FolderConfig:
 
 
 def walk(folder: str, config: FolderConfig) -> Iterator[Source | Failure]:
-    """Give the pictures below `folder`; a folder without any, or one that can't be listed, as a Failure in its place."""
+    """Give the pictures below `folder`; a folder without any, or that can't be listed, as a Failure in its place."""
     found = False
     for item in _walk(folder, config, ancestors=()):
         found = True
