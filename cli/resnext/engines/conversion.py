@@ -36,7 +36,9 @@ def convert(model: TimmModel, folder: Path) -> None:
     try:
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracing warns of every branch on a shape; the check below decides
-            graph = convert_model(module, example_input=pixels[:1], input=[-1, *input_size])
+            # torch's own check would trace a second time; _check compares the finished graph instead.
+            traced = torch.jit.trace(module, pixels[:1], check_trace=False)  # type: ignore[no-untyped-call]
+            graph = convert_model(traced, example_input=pixels[:1], input=[-1, *input_size])
             reference = module(pixels)
     except Exception as error:  # the converter raises whatever the first operator it does not know makes it raise
         raise ModelError(f"this model can't be compiled ({type(error).__name__}); use --engine torch") from error
