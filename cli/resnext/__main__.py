@@ -5,11 +5,14 @@ import sys
 
 from resnext.errors import ExitCode
 from resnext.interrupts import Interrupted, die_of, ending_on_signals
-from resnext.terminal import printable
+from resnext.terminal import keep_stderr_for_our_own_lines, printable
 
 
 def main() -> None:
     """Run the app; whatever ends it, no traceback reaches a user who did not ask for it with --debug."""
+    debug = "--debug" in sys.argv or bool(os.environ.get("RESNEXT_DEBUG"))
+    if not debug:
+        keep_stderr_for_our_own_lines()
     try:
         with ending_on_signals():
             from resnext.app import app
@@ -18,7 +21,7 @@ def main() -> None:
     except Interrupted as interrupt:
         die_of(interrupt.number)
     except Exception as error:
-        if "--debug" in sys.argv or os.environ.get("RESNEXT_DEBUG"):
+        if debug:
             raise
         # A fault of ours: everything that a user can cause is a ResnextError and was reported where it belongs.
         sys.stderr.write(

@@ -5,7 +5,6 @@ file: Image.verify() passes most of those that fail to load.
 """
 
 import errno
-import importlib
 import io
 import os
 import stat
@@ -13,11 +12,11 @@ import warnings
 from dataclasses import dataclass
 from typing import BinaryIO
 
-import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from resnext.color import to_rgb
 from resnext.errors import FailureCode, InputError
-from resnext.formats import HEAD_BYTES, PLUGINS, format_of
+from resnext.formats import HEAD_BYTES, format_of, load_plugin
 from resnext.records import Source
 
 # A reduced JPEG keeps at least this many times the pixels that the resize needs on the shorter side.
@@ -75,14 +74,14 @@ def _decode(stream: BinaryIO, config: DecodeConfig) -> Image.Image:
     name = format_of(stream.read(HEAD_BYTES))
     stream.seek(0)
     try:
-        importlib.import_module(f"PIL.{PLUGINS[name]}")  # otherwise Pillow would import all forty of its plugins
+        load_plugin(name)  # otherwise Pillow would import all forty of its own
         with Image.open(stream, formats=(name,)) as image:
             _check_size(image, config)
             if name == "JPEG" and config.min_shorter_side:
                 side = config.min_shorter_side * _REDUCED_DECODING_FACTOR
                 image.draft(None, (side, side))
             image.load()
-            return _to_rgb(_upright(image))
+            return to_rgb(_upright(image))
     except InputError:
         raise
     except UnidentifiedImageError as error:
@@ -149,36 +148,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """RGB as shown on white: transparency composed over it, 16 bits and floats scaled to 8, not clipped."""
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode.startswith(("I", "F")):
-        return _scaled_to_8_bits(image).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return image.convert("RGB")
-
-
-def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
-    """16-bit modes keep their scale (65535 is white); wider integers and floats are stretched from their own range."""
-    values = np.asarray(image, dtype=np.float64)
-    if image.mode.startswith("I;16"):
-        low, high = 0.0, 65535.0
-    else:
-        finite = values[np.isfinite(values)]
-        if finite.size == 0:
-            raise InputError(FailureCode.CORRUPT, "broken image: no finite pixel")
-        low, high = float(finite.min()), float(finite.max())
-        if image.mode == "I" and low >= 0 and high <= 65535:
-            low, high = 0.0, 65535.0 if high > 255 else 255.0
-        elif image.mode == "F" and low >= 0 and high <= 1:
-            low, high = 0.0, 1.0
-    scaled = np.nan_to_num((values - low) / ((high - low) or 1.0), nan=0.0, posinf=1.0, neginf=0.0) * 255.0
-    return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
 
 
 def _from_os_error(error: OSError) -> InputError:

@@ -1,8 +1,11 @@
-"""The first bytes of a file -> the image format it is in, from an allow-list; names are not looked at.
+"""The first bytes of a file -> the image format it is in, from an allow-list, and the plugin that reads it.
 
 Only these are ever opened: an EPS under a .jpg name must never reach Ghostscript. Left out are formats that start other
 programs (EPS, WMF), scientific containers and game textures, whose broken members do more harm than their photos good.
 """
+
+import importlib
+import threading
 
 from resnext.errors import FailureCode, InputError
 
@@ -21,6 +24,12 @@ PLUGINS = {
     "PPM": "PpmImagePlugin",
     "ICO": "IcoImagePlugin",
 }
+# Formats that Pillow reads with another package's help: what people call it, the package, our extra that brings it.
+EXTRAS = {
+    "HEIF": ("HEIC/HEIF", "pillow_heif", "heic"),
+    "JXL": ("JPEG XL", "pillow_jxl", "jxl"),
+}
+_extras_lock = threading.Lock()
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -35,6 +44,8 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG2000"),
     (b"\xff\x4f\xff\x51", "JPEG2000"),
     (b"\x00\x00\x01\x00", "ICO"),
+    (b"\xff\x0a", "JXL"),
+    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "JXL"),
 )
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"})
@@ -42,8 +53,6 @@ _KNOWN_BUT_UNSUPPORTED: tuple[tuple[bytes, str], ...] = (
     (b"%!PS", "EPS/PostScript"),
     (b"\xc5\xd0\xd3\xc6", "EPS/PostScript"),
     (b"%PDF", "PDF"),
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
     (b"8BPS", "Photoshop"),
     (b"DDS ", "a DirectDraw texture"),
     (b"<svg", "SVG"),
@@ -75,6 +84,27 @@ def format_of(head: bytes) -> str:
     raise InputError(FailureCode.NOT_AN_IMAGE, "not an image")
 
 
+def load_plugin(name: str) -> None:
+    """Make Pillow able to read a format that `format_of` gave.
+
+    Raises:
+        InputError: it needs a package that is not installed; says which extra brings it.
+    """
+    if name in PLUGINS:
+        importlib.import_module(f"PIL.{PLUGINS[name]}")
+        return
+    title, package, extra = EXTRAS[name]
+    with _extras_lock:
+        try:
+            module = importlib.import_module(package)
+        except ImportError as error:
+            raise InputError(
+                FailureCode.UNSUPPORTED_FORMAT, f"{title} needs an extra: pip install 'resnext[{extra}]'"
+            ) from error
+        if name == "HEIF":
+            module.register_heif_opener(thumbnails=False)  # the other one registers itself when it is imported
+
+
 def _iso_media(head: bytes) -> str:
     """AVIF, HEIF and films share one container; the brands in its first box tell them apart."""
     length = min(int.from_bytes(head[:4], "big"), len(head))
@@ -82,5 +112,5 @@ def _iso_media(head: bytes) -> str:
     if brands & _AVIF_BRANDS:
         return "AVIF"
     if brands & _HEIF_BRANDS:
-        raise InputError(FailureCode.UNSUPPORTED_FORMAT, "HEIC/HEIF is not supported")
+        return "HEIF"
     raise InputError(FailureCode.NOT_AN_IMAGE, "a film or sound file, not a photo")

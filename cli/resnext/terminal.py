@@ -47,6 +47,23 @@ def use_color(stream: TextIO, choice: ColorChoice = "auto") -> bool:
     return stream.isatty()
 
 
+def keep_stderr_for_our_own_lines() -> None:
+    """Leave file descriptor 2 to C libraries, and lead it nowhere; Python's sys.stderr goes on to the terminal.
+
+    libtiff and others write their complaints past Python's logging, through the progress bar. A stderr that is closed
+    becomes one that leads nowhere, too.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(nowhere, "w")
+        return
+    sys.stderr.flush()
+    ours = os.dup(sys.stderr.fileno())
+    sys.stderr = os.fdopen(ours, "w", encoding="utf-8", errors="backslashreplace", buffering=1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
 class Notices:
     """Lines for people, on stderr. Warnings pass `-q` (they say why an answer is not the expected one)."""
 

@@ -40,7 +40,7 @@ def test_labels_equal_timms_own(resnext: RunResnext, timm: Any) -> None:
     import importlib
 
     import torch
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageCms, ImageOps
 
     from resnext.engines.timm_models import build
     from resnext.models import weights
@@ -53,7 +53,12 @@ def test_labels_equal_timms_own(resnext: RunResnext, timm: Any) -> None:
     assert len(rows) >= 8
     for row in rows:
         with Image.open(row["file"]) as image:
-            pixels = transform(ImageOps.exif_transpose(image).convert("RGB"))
+            upright = ImageOps.exif_transpose(image)
+        profile = upright.info.get("icc_profile")
+        if profile and upright.mode == "RGB":
+            own, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+            upright = ImageCms.profileToProfile(upright, own, srgb)
+        pixels = transform(upright.convert("RGB"))
         with torch.inference_mode():
             scores, indices = model.module(pixels[None]).softmax(-1)[0].topk(10)
         assert [prediction["index"] for prediction in row["predictions"]] == indices.tolist()
@@ -248,3 +253,35 @@ def test_a_full_disk_is_said_and_counts_as_could_not_finish(resnext: RunResnext)
         done = resnext("classify", "-m", "lite0", SAMPLES, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1 and "No space left" in done.stderr
+
+
+def test_c_libraries_do_not_write_to_the_users_stderr(resnext: RunResnext, tmp_path: Path) -> None:
+    """libtiff complains on file descriptor 2, past Python; a strip that lies outside the file makes it."""
+    from PIL import Image
+
+    broken = tmp_path / "broken.tif"
+    Image.new("RGB", (64, 64), "red").save(broken, compression="tiff_lzw")
+    broken.write_bytes(broken.read_bytes()[:-40])
+    plain = tmp_path / "cut.tif"
+    Image.new("L", (64, 64)).save(plain, compression="tiff_deflate")
+    plain.write_bytes(plain.read_bytes().replace(b"\x78\x9c", b"\x00\x00"))
+    done = resnext("classify", "-m", "lite0", broken, plain)
+    assert done.returncode == 1
+    assert all(line.startswith("resnext: ") for line in done.stderr.splitlines()), done.stderr
+
+
+def test_a_closed_stderr_changes_nothing(resnext: RunResnext, warm_cache: Path, tmp_path: Path) -> None:
+    import sys
+
+    from conftest import clean_environment
+
+    command = f'exec "{sys.executable}" -m resnext classify -m lite0 "{SAMPLES / "coffee.png"}" 2>&-'
+    done = subprocess.run(
+        ["sh", "-c", command],
+        env=clean_environment(tmp_path, warm_cache),
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert rows_of(done.stdout)[0]["predictions"][0]["label"] == "espresso"

@@ -66,7 +66,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{room: STANDARD for room in ("preprocess", "predictions", "writers", "labels")},
     "sources": {*STANDARD, "sources"},
     "formats": STANDARD,
-    "decode": {*STANDARD, "formats"},
+    "color": STANDARD,
+    "decode": {*STANDARD, "formats", "color"},
     "models": {*STANDARD, "models"},
     "output": {*STANDARD, "writers"},
     "progress": STANDARD,
@@ -82,7 +83,7 @@ ONLY_IN = {
     "torchvision": {"engines/timm_models.py"},
     "openvino": {"engines/openvino_engine.py", "engines/conversion.py"},
     "typer": {"app.py", "options.py", "commands/classify.py"},
-    "PIL": {"decode.py", "preprocess.py", "engines/timm_models.py"},
+    "PIL": {"color.py", "decode.py", "formats.py", "preprocess.py", "engines/timm_models.py"},
 }
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 

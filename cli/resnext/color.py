@@ -1,0 +1,94 @@
+"""Any of Pillow's modes -> RGB as a person would see it: sRGB colours, on white paper."""
+
+from functools import lru_cache
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from resnext.errors import FailureCode, InputError
+
+# A profile that moves no colour by more than this, of 255, is sRGB by another name: most photos carry such a one.
+_SAME_COLOR = 2
+_GRID = (0, 36, 73, 109, 146, 182, 219, 255)
+_PROFILE_BYTES = 4 << 20  # a real one has some kilobytes; a table of inks a megabyte
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Give 8-bit RGB: embedded profiles converted to sRGB, transparency over white, deep pixels scaled, not clipped.
+
+    Raises:
+        InputError: a float image without one finite pixel.
+    """
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith(("I", "F")):
+        return _scaled_to_8_bits(image).convert("RGB")
+    if image.mode == "LAB":
+        return _lab_to_rgb(image)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        flat = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    elif image.mode == "CMYK" and profile:
+        return _to_srgb(image, profile)
+    else:
+        flat = image if image.mode == "RGB" else image.convert("RGB")
+    # A grey profile describes another tone curve, which moves no label; one for RGB may hide vivid colours.
+    return _to_srgb(flat, profile) if profile and image.mode in ("RGB", "RGBA", "P", "PA", "RGBa") else flat
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Convert by an embedded profile; a broken one is as good as none."""
+    from PIL import ImageCms
+
+    transform = _transform(profile, image.mode)
+    if transform is None:
+        return image.convert("RGB")
+    converted = ImageCms.applyTransform(image, transform)
+    return converted if converted is not None else image.convert("RGB")
+
+
+@lru_cache(maxsize=32)  # a camera writes the same profile into every photo
+def _transform(profile: bytes, mode: str):  # type: ignore[no-untyped-def]
+    """The transform from a profile to sRGB; None where it is broken, for another mode, or changes nothing."""
+    from PIL import ImageCms
+
+    if len(profile) > _PROFILE_BYTES:
+        return None
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+        if mode != "RGB":
+            return transform
+        levels = np.array(np.meshgrid(_GRID, _GRID, _GRID), np.uint8).reshape(3, -1).T.reshape(1, -1, 3)
+        moved = ImageCms.applyTransform(Image.fromarray(np.ascontiguousarray(levels)), transform)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+    difference = np.abs(np.asarray(moved, np.int16) - levels).max()
+    return None if difference <= _SAME_COLOR else transform
+
+
+def _lab_to_rgb(image: Image.Image) -> Image.Image:
+    from PIL import ImageCms
+
+    converted = ImageCms.profileToProfile(
+        image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
+    )
+    return converted if converted is not None else image.convert("RGB")
+
+
+def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
+    """16-bit modes keep their scale (65535 is white); wider integers and floats are stretched from their own range."""
+    values = np.asarray(image, dtype=np.float64)
+    if image.mode.startswith("I;16"):
+        low, high = 0.0, 65535.0
+    else:
+        finite = values[np.isfinite(values)]
+        if finite.size == 0:
+            raise InputError(FailureCode.CORRUPT, "broken image: no finite pixel")
+        low, high = float(finite.min()), float(finite.max())
+        if image.mode == "I" and low >= 0 and high <= 65535:
+            low, high = 0.0, 65535.0 if high > 255 else 255.0
+        elif image.mode == "F" and low >= 0 and high <= 1:
+            low, high = 0.0, 1.0
+    scaled = np.nan_to_num((values - low) / ((high - low) or 1.0), nan=0.0, posinf=1.0, neginf=0.0) * 255.0
+    return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
