@@ -9,6 +9,8 @@ import io
 import os
 import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -63,25 +65,28 @@ def decode(source: Source, config: DecodeConfig) -> Image.Image:
     Raises:
         InputError: there is no such file, or no picture that can be shown.
     """
+    with opened(source, config) as image:
+        if image.format == "JPEG" and config.min_shorter_side:
+            side = config.min_shorter_side * _REDUCED_DECODING_FACTOR
+            image.draft(None, (side, side))
+        image.load()
+        return to_rgb(_upright(image))
+
+
+@contextmanager
+def opened(source: Source, config: DecodeConfig) -> Iterator[Image.Image]:
+    """Open a source as an image of an allowed format and size; its pixels are not loaded yet.
+
+    Whatever a broken file makes Pillow raise inside the block leaves it as an InputError.
+    """
     try:
         with _open(source.file) if source.read is None else io.BytesIO(source.read()) as stream:
-            return _decode(stream, config)
-    except OSError as error:
-        raise _from_os_error(error) from error
-
-
-def _decode(stream: BinaryIO, config: DecodeConfig) -> Image.Image:
-    name = format_of(stream.read(HEAD_BYTES))
-    stream.seek(0)
-    try:
-        load_plugin(name)  # otherwise Pillow would import all forty of its own
-        with Image.open(stream, formats=(name,)) as image:
-            _check_size(image, config)
-            if name == "JPEG" and config.min_shorter_side:
-                side = config.min_shorter_side * _REDUCED_DECODING_FACTOR
-                image.draft(None, (side, side))
-            image.load()
-            return to_rgb(_upright(image))
+            name = format_of(stream.read(HEAD_BYTES))
+            stream.seek(0)
+            load_plugin(name)  # otherwise Pillow would import all forty of its own
+            with Image.open(stream, formats=(name,)) as image:
+                _check_size(image, config)
+                yield image
     except InputError:
         raise
     except UnidentifiedImageError as error:

@@ -26,6 +26,7 @@ from resnext.terminal import Notices
 
 FAMILY = [entry for entry in CATALOG if entry.origin == "hub"]
 PHOTO = SAMPLES / "coffee.png"
+SMALL = "mobilenetv3_small_050.lamb_in1k"  # compiles in a moment
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +35,11 @@ def resnext50_checkpoint(timm: Any, shared_root: Path) -> Path:
     if not path.exists():
         save_safetensors(seeded_state_dict(timm, FAMILY[0].timm_name), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(timm: Any, shared_root: Path) -> Path:
+    return save_safetensors(seeded_state_dict(timm, SMALL), shared_root / "small.safetensors")
 
 
 def best_index(done: "subprocess.CompletedProcess[str]") -> int:
@@ -95,28 +101,27 @@ def test_all_names_of_a_model_are_one_entry(
 
 
 def test_pickled_checkpoints_of_every_age_are_read(
-    resnext: RunResnext, tmp_path: Path, resnext50_checkpoint: Path, timm: Any
+    resnext: RunResnext, tmp_path: Path, small_checkpoint: Path, timm: Any
 ) -> None:
     """Facebook's original files are bare pickles of 2019; timm's train.py wraps and prefixes its state dict."""
     from safetensors.torch import load_file
 
-    state_dict = load_file(resnext50_checkpoint)
-    legacy, wrapped = tmp_path / "semi_supervised_resnext50.pth", tmp_path / "train.pth.tar"
+    state_dict = load_file(small_checkpoint)
+    legacy, wrapped = tmp_path / "facebook.pth", tmp_path / "train.pth.tar"
     torch.save(state_dict, legacy, _use_new_zipfile_serialization=False)
     torch.save({"epoch": 3, "state_dict": {f"module.{name}": tensor for name, tensor in state_dict.items()}}, wrapped)
     indices = {
-        best_index(resnext("classify", "--weights", path, PHOTO, cache=tmp_path / "cache"))
-        for path in (resnext50_checkpoint, legacy, wrapped)
+        best_index(resnext("classify", "-m", SMALL, "--weights", path, PHOTO, cache=tmp_path / "cache"))
+        for path in (small_checkpoint, legacy, wrapped)
     }
     assert len(indices) == 1
 
 
 def test_a_fine_tuned_checkpoint_keeps_its_own_classes(resnext: RunResnext, tmp_path: Path, timm: Any) -> None:
-    name = "mobilenetv3_small_050.lamb_in1k"
     checkpoint, labels = tmp_path / "own.safetensors", tmp_path / "labels.json"
-    save_file(seeded_state_dict(timm, name, num_classes=3), checkpoint)
+    save_file(seeded_state_dict(timm, SMALL, num_classes=3), checkpoint)
     labels.write_text('["cat", "dog", "bird"]')
-    command = ("classify", "-m", name, "--weights", checkpoint, PHOTO)
+    command = ("classify", "-m", SMALL, "--weights", checkpoint, PHOTO)
     plain = json.loads(resnext(*command, cache=tmp_path / "cache").stdout)["predictions"]
     named = json.loads(resnext(*command, "--labels", labels, cache=tmp_path / "cache").stdout)["predictions"]
     assert sorted(each["label"] for each in plain) == ["class 0", "class 1", "class 2"]

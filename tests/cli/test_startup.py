@@ -68,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "formats": STANDARD,
     "color": STANDARD,
     "decode": {*STANDARD, "formats", "color"},
+    "frames": {*STANDARD, "color", "decode"},
     "models": {*STANDARD, "models"},
     "output": {*STANDARD, "writers"},
     "progress": STANDARD,
@@ -83,7 +84,7 @@ ONLY_IN = {
     "torchvision": {"engines/timm_models.py"},
     "openvino": {"engines/openvino_engine.py", "engines/conversion.py"},
     "typer": {"app.py", "options.py", "commands/classify.py"},
-    "PIL": {"color.py", "decode.py", "formats.py", "preprocess.py", "engines/timm_models.py"},
+    "PIL": {"color.py", "decode.py", "formats.py", "frames.py", "preprocess.py", "engines/timm_models.py"},
 }
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 
