@@ -93,7 +93,7 @@ class Shelf:
         """Say why the default model can't be used now; None if it can, with its weights then on this machine."""
         if engine == "openvino" and self._recall(_hub_request(name)) is not None:
             return None
-        repo = f"timm/{name.timm_name}"  # timm's own repositories are called so; asking timm would import torch
+        repo = _repo(name)
         if weights.hub_cached(repo) is not None:
             return None
         if offline:
@@ -128,11 +128,7 @@ class Shelf:
             return weights.from_file(path)
         if name.entry is not None and name.entry.origin == "bundled":
             return weights.bundled()
-        from resnext.engines import timm_models
-
-        repo = timm_models.hub_repo(name.timm_name)
-        if repo is None:
-            raise ModelError(f"{name.name} has no weights on the hub; give a checkpoint with --weights FILE")
+        repo = _repo(name)
         cached = weights.hub_cached(repo)
         if cached is not None:
             return cached
@@ -260,6 +256,18 @@ def _opened(name: ModelName, compiled: CompiledModel, request: ModelRequest) -> 
         return load_engine(EngineSpec(compiled.graph, request.precision, many, request.batch_size))
 
     return OpenedModel(name.name, compiled.preprocessing, compiled.labels, compiled.num_classes, load)
+
+
+def _repo(name: ModelName) -> str:
+    """The hub repository of a model. timm's are named after the model, so the shelf's own need no import of torch."""
+    if name.entry is not None:
+        return f"timm/{name.timm_name}"
+    from resnext.engines import timm_models
+
+    repo = timm_models.hub_repo(name.timm_name)
+    if repo is None:
+        raise ModelError(f"{name.name} has no weights on the hub; give a checkpoint with --weights FILE")
+    return repo
 
 
 def _preprocessing(pretrained_cfg: dict[str, Any]) -> PreprocessingConfig:

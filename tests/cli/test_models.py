@@ -189,15 +189,8 @@ def test_the_torch_engine_agrees_with_the_compiled_path(resnext: RunResnext) -> 
 def test_a_transform_that_is_no_centre_crop_is_timms_own(resnext: RunResnext, tmp_path: Path, timm: Any) -> None:
     """A model whose pretrained_cfg squashes the photo: preprocessing by timm itself, nothing approximated."""
     data = importlib.import_module("timm.data")
-    name = next(
-        each
-        for each in timm.list_pretrained("*edgenext_small*")
-        + timm.list_pretrained("vit_tiny*")
-        + timm.list_pretrained()
-        if timm.models.get_pretrained_cfg(each).crop_mode != "center"
-        and timm.models.get_pretrained_cfg(each).num_classes == 1000
-        and timm.models.get_pretrained_cfg(each).input_size[-1] <= 256
-    )
+    name = "tf_efficientnetv2_b3.in21k_ft_in1k"
+    assert timm.models.get_pretrained_cfg(name).crop_mode == "squash"
     checkpoint = tmp_path / "squash.safetensors"
     module = timm.create_model(name, pretrained=False).eval()
     save_file({key: value.contiguous() for key, value in module.state_dict().items()}, checkpoint)
