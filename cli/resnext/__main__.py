@@ -19,6 +19,7 @@ def main() -> None:
 
             app()
     except Interrupted as interrupt:
+        sys.stderr.write("resnext: interrupted; the rows that were written stay\n")
         die_of(interrupt.number)
     except Exception as error:
         if debug:
