@@ -8,18 +8,23 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import InputError
+from resnext.pools import WaitingPool
 from resnext.records import Batch, Failure, Source
 
 Load = Callable[[Source], NDArray[np.float32]]
 
 # How long a batch waits for its next member before it goes out as it is: inputs may come from a slow pipe.
 _PATIENCE_SECONDS = 0.05
+# Inputs of other machines are fetched by so many threads, and so many are under way or wait for their turn: enough to
+# keep the engine busy over answers that take a second each.
+_FETCHES = 32
+_REMOTE_AHEAD = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,10 @@ class _End:
 
 
 class LookAhead:
-    """Decodes the next inputs while the engine works on these; memory is bounded by `look_ahead`, not by the inputs.
+    """Decodes the next inputs while the engine works on these; memory is bounded, whatever the number of inputs.
 
-    Begins to read and decode when it is made. `close()` it, or use it in a `with` block.
+    Inputs of other machines are fetched further ahead, by threads of their own, and decoded with all others. Begins
+    to read and decode when it is made. `close()` it, or use it in a `with` block.
     """
 
     def __init__(
@@ -48,8 +54,11 @@ class LookAhead:
         self._sources = sources
         self._load = load
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-        # Decoded photos wait here as float32: 0.6 MB each at 224 x 224.
-        self._queue: queue.Queue[_Decoding | Failure | _End] = queue.Queue(maxsize=4 * workers + 16)
+        self._fetching = WaitingPool(_FETCHES, "fetch")
+        # Decoded photos wait here as float32: 0.6 MB each at 224 x 224. Each kind of input has its own bound.
+        self._queue: queue.SimpleQueue[_Decoding | Failure | _End] = queue.SimpleQueue()
+        self._places = threading.BoundedSemaphore(4 * workers + 16)
+        self._remote_places = threading.BoundedSemaphore(_REMOTE_AHEAD)
         self._closed = threading.Event()
         self.found = 0
         self._all_found = threading.Event()
@@ -66,13 +75,14 @@ class LookAhead:
         """Stop reading sources and drop what is waiting; a photo that is being decoded is not waited for."""
         self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._fetching.close()
 
     def at_least(self, count: int, seconds: float) -> bool:
-        """Whether there are `count` inputs or more, as far as that is known within `seconds`."""
+        """Whether there are `count` inputs or more; yes if their end is not in sight within `seconds`."""
         end = time.monotonic() + seconds
         while self.found < count and not self._all_found.is_set() and time.monotonic() < end:
             time.sleep(0.001)
-        return self.found >= count
+        return self.found >= count or not self._all_found.is_set()
 
     def total(self) -> int | None:
         """The number of inputs; None while they are still being found."""
@@ -98,6 +108,7 @@ class LookAhead:
                 yield self._batch(entries, pixels) if entries else None
                 entries, pixels = [], []
                 continue
+            self._free_place(item)
             entries.append(entry)
             item = None
             if len(pixels) >= batch_size or len(entries) >= 4 * batch_size:
@@ -125,22 +136,37 @@ class LookAhead:
         try:
             for source in self._sources:
                 self.found += 1
-                item = source if isinstance(source, Failure) else self._decoding(source)
-                if not self._put(item):
+                if not self._place_for(source):
                     return
+                self._queue.put(source if isinstance(source, Failure) else self._decoding(source))
         except BaseException as raised:  # carried to the reader, which raises it
             error = raised
         self._all_found.set()
-        self._put(_End(error))
+        self._queue.put(_End(error))
 
     def _decoding(self, source: Source) -> _Decoding:
+        if source.remote and source.read is not None:
+            return _Decoding(source, self._fetching.submit(lambda: self._fetched(source)))
         return _Decoding(source, self._pool.submit(self._load, source))
 
-    def _put(self, item: _Decoding | Failure | _End) -> bool:
+    def _fetched(self, source: Source) -> NDArray[np.float32]:
+        """Fetch, then wait for the decoding: no more than _FETCHES contents are held at once."""
+        assert source.read is not None
+        content = source.read()
+        return self._pool.submit(self._load, replace(source, read=lambda: content)).result()
+
+    def _place_for(self, source: Source | Failure) -> bool:
+        """Wait until one more input may be under way; False when there is no need any more."""
+        places = self._remote_places if _is_remote(source) else self._places
         while not self._closed.is_set():
-            try:
-                self._queue.put(item, timeout=_PATIENCE_SECONDS)
+            if places.acquire(timeout=_PATIENCE_SECONDS):
                 return True
-            except queue.Full:
-                continue
         return False
+
+    def _free_place(self, item: _Decoding | Failure) -> None:
+        remote = isinstance(item, _Decoding) and _is_remote(item.source)
+        (self._remote_places if remote else self._places).release()
+
+
+def _is_remote(source: Source | Failure) -> bool:
+    return isinstance(source, Source) and source.remote

@@ -40,6 +40,12 @@ class FailureCode(StrEnum):
     CORRUPT = "corrupt"
     TOO_LARGE = "too_large"
     READ_ERROR = "read_error"
+    ARCHIVE = "archive"
+    TIMEOUT = "timeout"
+    NETWORK = "network"
+    HTTP = "http"
+    BAD_ENTRY = "bad_entry"
+    MISSING_PACKAGE = "missing_package"
     NON_FINITE = "non_finite"
 
 

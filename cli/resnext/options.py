@@ -6,9 +6,13 @@ from typing import Annotated
 import typer
 
 Paths = Annotated[
-    list[str],
-    typer.Argument(metavar="PATH...", help="Photos and folders of photos (searched recursively).", show_default=False),
-]
+    list[str] | None,
+    typer.Argument(
+        metavar="[PATH]...", show_default=False,
+        help="Photos, folders (searched recursively), quoted patterns (**/*.jpg), archives (.zip, .tar), addresses"
+        " (https://..., s3://...); - is one image on stdin. Without any, stdin is read as a list.",
+    ),
+]  # fmt: skip
 
 # -- model
 Model = Annotated[
@@ -62,6 +66,31 @@ Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say m
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 # -- inputs
+FilesFrom = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--files-from", metavar="FILE", show_default=False,
+        help="Also read a list of inputs: lines, or a column of .csv, .tsv, .jsonl or .parquet; - is stdin. May be"
+        " repeated.",
+    ),
+]  # fmt: skip
+Null = Annotated[bool, typer.Option("--null", "-0", help="Lists are separated by NUL, as find -print0 writes them.")]
+Column = Annotated[
+    str | None,
+    typer.Option("--column", metavar="NAME", help="The column of a list with columns. Default: file."),
+]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="For each address in all, retries included.")
+]
+Retries = Annotated[
+    int, typer.Option("--retries", metavar="N", min=0, max=100, help="Further attempts where they may help.")
+]
+MaxFileSize = Annotated[
+    float,
+    typer.Option(
+        "--max-file-size", metavar="MB", min=0.001, help="Refuse larger downloads, archive members and images on stdin."
+    ),
+]
 ExcludeDir = Annotated[
     list[str] | None,
     typer.Option(

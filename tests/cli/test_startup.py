@@ -46,6 +46,7 @@ def test_a_warm_run_imports_no_torch_and_no_telemetry(warm_cache: Path) -> None:
     imported = _imported(warm_cache, "classify", "-m", "lite0", str(SAMPLES / "coffee.png"))
     assert "openvino" in imported
     assert not imported & {"torch", "timm", "torchvision", "huggingface_hub", "openvino_telemetry"}
+    assert not imported & {"httpx2", "fsspec", "pyarrow", "asyncio", "zipfile", "tarfile"}
 
 
 def test_nothing_is_called_cli_and_the_version_is_printed(resnext: RunResnext) -> None:
@@ -64,7 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": {"terminal"},
     "records": {"errors"},
     **{room: STANDARD for room in ("preprocess", "predictions", "writers", "labels")},
-    "sources": {*STANDARD, "sources"},
+    "sources": {*STANDARD, "sources", "__version__"},
     "formats": STANDARD,
     "color": STANDARD,
     "decode": {*STANDARD, "formats", "color"},
@@ -72,7 +73,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {*STANDARD, "models"},
     "output": {*STANDARD, "writers"},
     "progress": STANDARD,
-    "batches": {*STANDARD, "decode", "preprocess"},
+    "pools": set(),
+    "batches": {*STANDARD, "decode", "preprocess", "pools"},
     "engines": {*STANDARD, "models", "engines"},
     "pipeline": {*STANDARD, "batches", "predictions", "engines"},
     # Joins models, engines and preprocessing into "a model that is ready".
@@ -85,6 +87,9 @@ ONLY_IN = {
     "openvino": {"engines/openvino_engine.py", "engines/conversion.py"},
     "typer": {"app.py", "options.py", "commands/classify.py"},
     "PIL": {"color.py", "decode.py", "formats.py", "frames.py", "preprocess.py", "engines/timm_models.py"},
+    "httpx2": {"sources/urls.py"},
+    "fsspec": {"sources/stores.py"},
+    "pyarrow": {"sources/lists.py"},
 }
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from resnext.batches import Load
     from resnext.predictions import PredictionConfig
     from resnext.shelf import ModelRequest, OpenedModel
-    from resnext.sources.folders import FolderConfig
+    from resnext.sources import SourceConfig
     from resnext.terminal import ColorChoice, Notices
     from resnext.writers import LabelType, Writer
 
@@ -39,7 +39,7 @@ class ClassifyRequest:
     output: Path | None
     overwrite: bool
     color: "ColorChoice"
-    folders: "FolderConfig"
+    sources: "SourceConfig"
     max_megapixels: float
     exact: bool
     workers: int
@@ -47,7 +47,7 @@ class ClassifyRequest:
 
 
 def classify(
-    paths: options.Paths,
+    paths: options.Paths = None,
     model: options.Model = "auto",
     top_k: options.TopK = 5,
     threshold: options.Threshold = 0.0,
@@ -65,6 +65,12 @@ def classify(
     device: options.Device = "cpu",
     batch_size: options.BatchSize = None,
     workers: options.Workers = None,
+    files_from: options.FilesFrom = None,
+    null: options.Null = False,
+    column: options.Column = None,
+    timeout: options.Timeout = 30.0,
+    retries: options.Retries = 2,
+    max_file_size: options.MaxFileSize = 256.0,
     exclude_dir: options.ExcludeDir = None,
     include_hidden: options.IncludeHidden = False,
     max_image_megapixels: options.MaxMegapixels = 200.0,
@@ -84,7 +90,9 @@ def classify(
         from resnext.output import check_output, choose_format
         from resnext.predictions import PredictionConfig
         from resnext.shelf import ModelRequest
+        from resnext.sources import SourceConfig, check
         from resnext.sources.folders import DEFAULT_EXCLUDED_DIRS, FolderConfig
+        from resnext.sources.lists import ListConfig
         from resnext.terminal import ColorChoice, Notices
         from resnext.writers import WRITERS, LabelType
 
@@ -93,8 +101,17 @@ def classify(
         chosen_precision: Precision = _one_of("--precision", precision, get_args(Precision))
         if exact and chosen_precision == "bf16":
             raise UsageError("--exact and --precision bf16 contradict each other")
+        sources = SourceConfig(
+            folders=FolderConfig(frozenset([*DEFAULT_EXCLUDED_DIRS, *(exclude_dir or ())]), include_hidden),
+            files_from=tuple(files_from or ()),
+            lists=ListConfig(null=null, column=column),
+            timeout=timeout,
+            retries=retries,
+            max_bytes=int(max_file_size * 1e6),
+            offline=offline,
+        )
         request = ClassifyRequest(
-            paths=tuple(paths),
+            paths=tuple(paths or ()),
             model=ModelRequest(
                 model=model,
                 weights=weights,
@@ -111,7 +128,7 @@ def classify(
             output=output,
             overwrite=overwrite,
             color=_one_of("--color", color, get_args(ColorChoice)),
-            folders=FolderConfig(frozenset([*DEFAULT_EXCLUDED_DIRS, *(exclude_dir or ())]), include_hidden),
+            sources=check(tuple(paths or ()), sources),
             max_megapixels=max_image_megapixels,
             exact=exact,
             workers=workers or os.cpu_count() or 1,
@@ -140,7 +157,7 @@ def run(request: ClassifyRequest, notices: "Notices") -> ExitCode:
     from resnext.terminal import use_color
 
     model = Shelf(notices).open(request.model)
-    sources = find(request.paths, request.folders)
+    sources = find(request.paths, request.sources)
     load = _loader(model, request)
     # Decoding begins now, in threads, while the engine loads.
     with LookAhead(sources, load, input_size=model.preprocessing.input_size, workers=request.workers) as look_ahead:
@@ -163,6 +180,8 @@ def run(request: ClassifyRequest, notices: "Notices") -> ExitCode:
                     progress.count(record)
         except ReaderGone:
             return ExitCode.OK
+    if not progress.done:
+        raise UsageError("nothing to do: the list is empty")
     report(progress, notices, wanted=people_watch and progress.done > 1)
     return ExitCode.SOME_FAILED if progress.failures else ExitCode.OK
 

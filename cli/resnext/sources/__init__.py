@@ -1,19 +1,151 @@
 """What was named on the command line -> an ordered, lazy stream of inputs."""
 
+import functools
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
+from resnext.errors import FailureCode, InputError, UsageError
 from resnext.records import Failure, Source
+from resnext.sources import globs, lists, stdin
+from resnext.sources.addresses import FetchConfig, local_path, scheme_of, shown
 from resnext.sources.folders import FolderConfig, walk
+from resnext.sources.lists import ListConfig
+
+if TYPE_CHECKING:
+    from resnext.sources.urls import Fetcher
+
+_WEB = ("http", "https")
 
 
-def find(arguments: Iterable[str], config: FolderConfig) -> Iterator[Source | Failure]:
-    """Give the inputs in the order named; a file is taken as it is, whatever its name.
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """Where inputs come from besides the arguments, and within what bounds.
+
+    `files_from`: lists, read after the arguments. `timeout`: seconds for one address in all. `max_bytes` bounds what
+    comes from elsewhere: downloads, members of archives, stdin. `offline` leaves addresses alone.
+    """
+
+    folders: FolderConfig = field(default_factory=FolderConfig)
+    files_from: tuple[str, ...] = ()
+    lists: ListConfig = field(default_factory=ListConfig)
+    timeout: float = 30.0
+    retries: int = 2
+    max_bytes: int = 256_000_000
+    offline: bool = False
+
+
+def check(arguments: tuple[str, ...], config: SourceConfig) -> SourceConfig:
+    """Refuse what can't be, before a model is loaded for it. Where nothing is named, the list is what stdin holds.
+
+    Raises:
+        UsageError: there is nothing to read, or it can't be read as asked.
+    """
+    files_from = config.files_from
+    if not arguments and not files_from:
+        if not stdin.is_offered():
+            raise UsageError("nothing to do: name photos, folders, patterns or addresses, or pipe in a list of them")
+        files_from = (stdin.NAME,)
+    if config.lists.null and config.lists.column is not None:
+        raise UsageError("--null and --column contradict each other")
+    if (config.lists.null or config.lists.column is not None) and not files_from:
+        raise UsageError("--null and --column say how --files-from is read; there is no list")
+    if [*arguments, *files_from].count(stdin.NAME) > 1:
+        raise UsageError("stdin can be read only once: as one image (-) or as one list (--files-from -)")
+    for name in files_from:
+        lists.check(name, config.lists)
+    return replace(config, files_from=files_from)
+
+
+def find(arguments: Iterable[str], config: SourceConfig) -> Iterator[Source | Failure]:
+    """Give the inputs in the order named, those of lists last; a file is taken as it is, whatever its name.
 
     What can't be found or listed comes as a Failure in its place: every argument gives at least one item.
+
+    Raises:
+        UsageError: a list can't be read.
     """
+    finder = _Finder(config)
     for argument in arguments:
-        if os.path.isdir(argument):  # noqa: PTH112 - a name is kept to the byte as it was given
-            yield from walk(argument, config)
+        if argument == stdin.NAME:
+            yield Source(argument, read=functools.partial(stdin.read_image, config.max_bytes), remote=True)
         else:
-            yield Source(argument)
+            yield from finder.find(argument)
+    for name in config.files_from:
+        for entry in lists.entries(name, config.lists):
+            if isinstance(entry, Failure):
+                yield entry
+            else:
+                yield from finder.find(entry)
+
+
+class _Finder:
+    def __init__(self, config: SourceConfig) -> None:
+        self._config = config
+
+    def find(self, name: str) -> Iterator[Source | Failure]:
+        """One argument, or one entry of a list."""
+        scheme = scheme_of(name) if "://" in name else None
+        if scheme is None:
+            return self._local(name)
+        if scheme == "file" and "::" not in name:
+            try:
+                return self._local(local_path(name))
+            except InputError as error:
+                return iter([Failure(Source(name), error.code, str(error))])
+        if self._config.offline:
+            failure = Failure(Source(shown(name)), FailureCode.NETWORK, "the network is switched off (--offline)")
+            return iter([failure])
+        if scheme in _WEB and "::" not in name:
+            return iter([self._fetcher.source(name)])
+        from resnext.sources import stores
+
+        return stores.sources(name, self._bounds)
+
+    def _local(self, path: str) -> Iterator[Source | Failure]:
+        if "\0" in path:  # no file bears such a name; decoding says so
+            return iter([Source(path)])
+        if os.path.isdir(path):  # noqa: PTH112 - a name is kept to the byte as it was given
+            return walk(path, self._config.folders)
+        if os.path.lexists(path):
+            return self._file(path)
+        if "!/" in path:
+            from resnext.sources import archives
+
+            parts = archives.split(path)
+            if parts is not None:
+                return iter([archives.member(*parts, self._config.max_bytes)])
+        if globs.is_pattern(path):
+            return self._matches(path)
+        return iter([Source(path)])
+
+    def _file(self, path: str) -> Iterator[Source | Failure]:
+        if path[-4:].lower() not in _PICTURE_ENDINGS:  # spares most files the import and the look at their names
+            from resnext.sources import archives
+
+            if archives.is_archive(path) and os.path.isfile(path):  # noqa: PTH113
+                return archives.pictures(path, self._config.max_bytes)
+        return iter([Source(path)])
+
+    def _matches(self, pattern: str) -> Iterator[Source | Failure]:
+        for match in globs.expand(pattern, self._config.folders):
+            if isinstance(match, Failure):
+                yield match
+            elif os.path.isdir(match):  # noqa: PTH112
+                yield from walk(match, self._config.folders)
+            else:
+                yield from self._file(match)
+
+    @property
+    def _bounds(self) -> FetchConfig:
+        return FetchConfig(self._config.timeout, self._config.retries, self._config.max_bytes)
+
+    @functools.cached_property
+    def _fetcher(self) -> "Fetcher":
+        from resnext.sources.urls import Fetcher
+
+        return Fetcher(self._bounds)
+
+
+_PICTURE_ENDINGS = frozenset({".jpg", "jpeg", ".png", "webp", ".tif", "tiff", ".gif", ".bmp"})

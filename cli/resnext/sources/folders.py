@@ -32,7 +32,7 @@ class FolderConfig:
 
 
 def walk(folder: str, config: FolderConfig) -> Iterator[Source | Failure]:
-    """Give the pictures below `folder`; a folder without any, or that can't be listed, as a Failure in its place."""
+    """Give the pictures below `folder`; one without any, or that can't be listed, as a Failure in its place."""
     found = False
     for item in _walk(folder, config, ancestors=()):
         found = True
@@ -58,14 +58,20 @@ def _walk(folder: str, config: FolderConfig, ancestors: tuple[tuple[int, int], .
     for entry in entries:
         if entry.name.startswith(".") and not config.include_hidden:
             continue
-        if _is_dir(entry):
+        if is_dir(entry):
             if entry.name not in config.excluded_dirs:
                 yield from _walk(entry.path, config, (*ancestors, identity))
-        elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
+        elif is_picture(entry.name):
             yield Source(entry.path)
 
 
-def _is_dir(entry: os.DirEntry[str]) -> bool:
+def is_picture(name: str) -> bool:
+    """Whether a name ends as pictures' names do."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
+
+
+def is_dir(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a folder is a folder, or a link to one."""
     try:
         return entry.is_dir()
     except OSError:  # a link that can't be followed: decoding says what is wrong with it

@@ -1,0 +1,234 @@
+"""Lists of inputs: lines, NUL-separated names, or a column of CSV, JSON Lines or Parquet; read as they come.
+
+Names are bytes: what is no valid UTF-8 arrives with surrogateescape, as names from the file system do.
+"""
+
+import base64
+import binascii
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from resnext.errors import FailureCode, UsageError
+from resnext.records import Failure, Source
+from resnext.sources import stdin
+
+Kind = Literal["lines", "null", "csv", "tsv", "jsonl", "parquet"]
+
+_KINDS: dict[str, Kind] = {
+    ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
+}  # fmt: skip
+_DEFAULT_COLUMN = "file"  # as our own output calls it: a filtered output is a list
+_EXACT_COLUMN = "file_b64"
+_CHUNK_BYTES = 1 << 16
+_MAX_ENTRY_BYTES = 1 << 20  # what has no separator for so long is no list
+_BOM = b"\xef\xbb\xbf"
+_ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class ListConfig:
+    """How lists are read: `null` says that NUL separates the entries, `column` names that of a table."""
+
+    null: bool = False
+    column: str | None = None
+
+
+def check(name: str, config: ListConfig) -> None:
+    """Refuse a list that can't be read, before a model is loaded for it.
+
+    Raises:
+        UsageError: there is no such list, or it can't be read as asked.
+    """
+    if name == stdin.NAME:
+        if not stdin.is_offered():
+            raise UsageError("--files-from -: nothing is piped into stdin")
+        return
+    try:
+        Path(name).open("rb").close()
+    except OSError as error:
+        raise UsageError(f"--files-from {name}: {error.strerror}") from error
+    if _kind(name, config) == "parquet":
+        _import_parquet(name)
+
+
+def entries(name: str, config: ListConfig) -> Iterator[str | Failure]:
+    """Give the entries of a list in their order, each as soon as it was read; empty ones are skipped.
+
+    An entry that can't be read comes as a Failure that names its line.
+
+    Raises:
+        UsageError: what is there is no such list.
+    """
+    kind = _kind(name, config)
+    if kind == "parquet":
+        yield from _parquet(name, config)
+        return
+    try:
+        with _open(name) as stream:
+            if kind in ("lines", "null"):
+                yield from _separated(stream, name, b"\0" if kind == "null" else b"\n")
+            elif kind == "jsonl" or (name == stdin.NAME and stream.peek(1)[:1] == b"{"):
+                yield from _json_lines(stream, name, config)
+            else:
+                yield from _delimited(stream, name, config, "\t" if kind == "tsv" else ",")
+    except OSError as error:
+        raise UsageError(f"{_shown(name)}: can't read the list: {error.strerror}") from error
+
+
+def _kind(name: str, config: ListConfig) -> Kind:
+    if config.null:
+        return "null"
+    if name == stdin.NAME:
+        return "csv" if config.column else "lines"
+    kind = _KINDS.get(Path(name).suffix.lower(), "lines")
+    return "csv" if config.column and kind == "lines" else kind
+
+
+def _open(name: str) -> io.BufferedReader:
+    raw = stdin.raw() if name == stdin.NAME else Path(name).open("rb", buffering=0)
+    return io.BufferedReader(raw, _CHUNK_BYTES)
+
+
+def _shown(name: str) -> str:
+    return "stdin" if name == stdin.NAME else name
+
+
+# -- lines and NUL-separated names -----------------------------------------------------------------------------------
+
+
+def _separated(stream: io.BufferedReader, name: str, separator: bytes) -> Iterator[str]:
+    rest = b""
+    first = True
+    while chunk := stream.read1(_CHUNK_BYTES):  # what is there now: a slow pipe's first entry is not held back
+        if separator == b"\n":
+            if b"\0" in chunk:
+                raise UsageError(
+                    f"{_shown(name)}: not a list of lines; give -0 for NUL-separated names"
+                    + (", or the argument - for the bytes of one image" if name == stdin.NAME else "")
+                )
+            if first:
+                chunk = chunk.removeprefix(_BOM)
+            first = False
+        *complete, rest = (rest + chunk).split(separator)
+        for content in complete:
+            if entry := _entry(content, separator):
+                yield entry
+        if len(rest) > _MAX_ENTRY_BYTES:
+            raise UsageError(f"{_shown(name)}: not a list: no end of an entry within {_MAX_ENTRY_BYTES} bytes")
+    if entry := _entry(rest, separator):
+        yield entry
+
+
+def _entry(content: bytes, separator: bytes) -> str:
+    return os.fsdecode(content.removesuffix(b"\r") if separator == b"\n" else content)
+
+
+# -- tables ----------------------------------------------------------------------------------------------------------
+
+
+class _Lines:
+    """Decoded lines with their numbers; a line comes as soon as it is complete."""
+
+    def __init__(self, stream: io.BufferedReader, name: str) -> None:
+        self._stream, self._name = stream, name
+        self.number = 0
+
+    def __iter__(self) -> "Iterator[str]":
+        while line := self._stream.readline(_MAX_ENTRY_BYTES + 1):
+            if len(line) > _MAX_ENTRY_BYTES:
+                raise UsageError(f"{_shown(self._name)}: not a list: no end of a line within {_MAX_ENTRY_BYTES} bytes")
+            self.number += 1
+            yield os.fsdecode(line.removeprefix(_BOM) if self.number == 1 else line)
+
+
+def _delimited(stream: io.BufferedReader, name: str, config: ListConfig, delimiter: str) -> Iterator[str | Failure]:
+    lines = _Lines(stream, name)
+    rows = csv.reader(lines, delimiter=delimiter)
+    column: int | None = None
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield _bad(name, lines.number, str(error))
+            continue
+        if column is None:
+            column = _index(name, row, config)
+        elif row and column >= len(row):
+            yield _bad(name, lines.number, "the row ends before its column")
+        elif row and row[column]:
+            yield row[column]
+
+
+def _index(name: str, header: list[str], config: ListConfig) -> int:
+    wanted = config.column or _DEFAULT_COLUMN
+    if wanted in header:
+        return header.index(wanted)
+    raise UsageError(f"{_shown(name)}: no column {wanted!r}; give --column, one of {', '.join(header[:20])}")
+
+
+def _json_lines(stream: io.BufferedReader, name: str, config: ListConfig) -> Iterator[str | Failure]:
+    lines = _Lines(stream, name)
+    wanted = config.column or _DEFAULT_COLUMN
+    for line in lines:
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            yield _bad(name, lines.number, "not JSON")
+            continue
+        exact = row.get(_EXACT_COLUMN) if isinstance(row, dict) and config.column is None else None
+        value = row.get(wanted) if isinstance(row, dict) else row
+        if isinstance(exact, str):
+            try:
+                value = os.fsdecode(base64.b64decode(exact, validate=True))
+            except (binascii.Error, ValueError):
+                value = None
+        if isinstance(value, str) and value:
+            yield value
+        else:
+            yield _bad(name, lines.number, f"no text under {wanted!r}")
+
+
+def _parquet(name: str, config: ListConfig) -> Iterator[str | Failure]:
+    if name == stdin.NAME:
+        raise UsageError("stdin: a Parquet list can't be read from a pipe; name its file")
+    parquet = _import_parquet(name)
+    import pyarrow
+
+    wanted = config.column or _DEFAULT_COLUMN
+    try:
+        with parquet.ParquetFile(name) as table:
+            _index(name, list(table.schema_arrow.names), config)
+            number = 0
+            for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE, columns=[wanted]):
+                for value in batch.column(0).to_pylist():
+                    number += 1
+                    if isinstance(value, bytes):
+                        value = os.fsdecode(value)
+                    if isinstance(value, str) and value:
+                        yield value
+                    elif value is not None and value != "":
+                        yield _bad(name, number, f"no text under {wanted!r}")
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UsageError(f"{name}: can't read the list: {str(error).splitlines()[0][:200]}") from error
+
+
+def _import_parquet(name: str) -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UsageError(f"{name}: Parquet needs pyarrow: pip install 'resnext[parquet]'") from error
+    return pyarrow.parquet
+
+
+def _bad(name: str, number: int, reason: str) -> Failure:
+    return Failure(Source(f"{_shown(name)}:{number}"), FailureCode.BAD_ENTRY, f"not an entry of a list: {reason}")

@@ -1,0 +1,237 @@
+"""Tar archives, plain or compressed.
+
+A plain one is read wherever its members lie; a compressed one from its beginning to its end, once, so that its members'
+bytes are read while it is listed. How many of them wait to be decoded is bounded.
+"""
+
+import tarfile
+import threading
+import weakref
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from resnext.errors import FailureCode, InputError
+from resnext.records import Failure, Source
+
+SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.zst", ".tzst")
+_PLAIN_SUFFIX = ".tar"
+_WAITING_BYTES = 256 << 20
+# A compressed archive that grows like this is a bomb: photos hardly shrink, and films and text not a hundredfold.
+_BOMB_BYTES, _BOMB_RATIO = 1 << 30, 200
+_SKIP_BYTES = 1 << 20
+_BLOCK_BYTES = 512
+# What tarfile and the decompressors raise for broken archives, as far as they were made to.
+_BROKEN = (
+    *(tarfile.TarError, zlib.error, EOFError, ValueError, ArithmeticError, LookupError, RecursionError),
+    *(AttributeError, TypeError),  # odd headers give tarfile fields that it does not expect
+)
+
+
+def members(path: str, wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Source | Failure]:
+    """Give the members whose names are wanted, in the archive's order.
+
+    A member's content can be read once: it is then no longer kept.
+
+    Raises:
+        InputError: this is no tar archive, or it breaks off; what came before that was given.
+    """
+    plain = path.lower().endswith(_PLAIN_SUFFIX)
+    budget = _Budget(_WAITING_BYTES)
+    with _opened(path, max_bytes) as archive:
+        for info in _headers(archive):
+            if info.isdir() or not wanted(info.name):
+                continue
+            source = Source(f"{path}!/{info.name}")
+            if not info.isreg():
+                yield Failure(source, FailureCode.NOT_A_FILE, "a link or device in an archive")
+            elif info.size > max_bytes:
+                yield Failure(source, FailureCode.TOO_LARGE, _too_large(max_bytes))
+            elif plain and not info.issparse():
+                yield Source(source.file, read=_Slice(path, info.offset_data, info.size))
+            else:
+                budget.take(info.size)
+                content = _content(archive, info)
+                yield Source(source.file, read=_Held(content, budget, info.size))
+
+
+def read_member(path: str, name: str, max_bytes: int) -> bytes:
+    """Read one member by its name, by searching the archive from its beginning."""
+    with _opened(path, max_bytes) as archive:
+        for info in _headers(archive):
+            if info.name != name:
+                continue
+            if not info.isreg():
+                raise InputError(FailureCode.NOT_A_FILE, "a link, folder or device in an archive")
+            if info.size > max_bytes:
+                raise InputError(FailureCode.TOO_LARGE, _too_large(max_bytes))
+            return _content(archive, info)
+    raise InputError(FailureCode.NOT_FOUND, "no such member in this archive")
+
+
+def _headers(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    while (info := archive.next()) is not None:
+        archive.members.clear()  # type: ignore[attr-defined]  # tarfile would keep every header
+        yield info
+    # tarfile takes any header that it can't read for the end; the true end is a block of zeros, or that of the file.
+    last = archive.fileobj.last if isinstance(archive.fileobj, _Forward) else b""
+    if last and (len(last) < _BLOCK_BYTES or any(last)):
+        raise tarfile.ReadError("bad header")
+
+
+def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    stream = archive.extractfile(info)
+    content = stream.read() if stream is not None else b""
+    if len(content) < info.size:
+        raise tarfile.ReadError("unexpected end of data")
+    return content
+
+
+def _too_large(max_bytes: int) -> str:
+    return f"more than {max_bytes / 1e6:g} MB (--max-file-size)"
+
+
+class _Slice:
+    """Reads a member of a plain archive where it lies."""
+
+    def __init__(self, path: str, offset: int, size: int) -> None:
+        self._path, self._offset, self._size = path, offset, size
+
+    def __call__(self) -> bytes:
+        with Path(self._path).open("rb") as stream:
+            stream.seek(self._offset)
+            content = stream.read(self._size)
+        if len(content) < self._size:
+            raise InputError(FailureCode.ARCHIVE, "the archive breaks off in this member")
+        return content
+
+
+class _Held:
+    """Holds a member's content until it is read, or until nobody can read it any more."""
+
+    def __init__(self, content: bytes, budget: "_Budget", size: int) -> None:
+        self._content: bytes | None = content
+        self._free = weakref.finalize(self, budget.give_back, size)
+        self._free.atexit = False
+
+    def __call__(self) -> bytes:
+        content, self._content = self._content, None
+        if content is None:
+            raise InputError(FailureCode.READ_ERROR, "a member of a compressed archive can be read only once")
+        self._free()
+        return content
+
+
+class _Budget:
+    """Bytes that wait to be decoded. One member always passes, however large."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._taken = limit, 0
+        self._changed = threading.Condition(threading.RLock())  # a finalizer may run inside of take()
+
+    def take(self, size: int) -> None:
+        with self._changed:
+            while self._taken and self._taken + size > self._limit:
+                self._changed.wait(0.05)
+            self._taken += size
+
+    def give_back(self, size: int) -> None:
+        with self._changed:
+            self._taken -= size
+            self._changed.notify_all()
+
+
+# -- opening ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _opened(path: str, max_bytes: int) -> Iterator[tarfile.TarFile]:
+    """Open an archive; whatever breaks while it is read is an InputError."""
+    plain = path.lower().endswith(_PLAIN_SUFFIX)
+    try:
+        with Path(path).open("rb") as raw:
+            stream: Any = (
+                _Forward(raw, None, max_bytes) if plain else _Forward(_decompressed(raw, path), raw, max_bytes)
+            )
+            with tarfile.open(fileobj=stream, mode="r:", errors="surrogateescape") as archive:
+                yield archive
+    except InputError:
+        raise
+    except PermissionError as error:
+        raise InputError(FailureCode.PERMISSION, "no permission to read it") from error
+    except OSError as error:
+        if error.errno is None:  # gzip and bz2 call broken data so
+            raise InputError(FailureCode.ARCHIVE, _BREAKS) from error
+        raise InputError(FailureCode.READ_ERROR, f"can't read it: {error.strerror}") from error
+    except _BROKEN as error:
+        raise InputError(FailureCode.ARCHIVE, _BREAKS) from error
+    except Exception as error:
+        if type(error).__name__ in ("LZMAError", "ZstdError"):  # there only where Python was built with them
+            raise InputError(FailureCode.ARCHIVE, _BREAKS) from error
+        raise
+
+
+_BREAKS = "not a tar archive, or broken from here on"
+
+
+def _decompressed(raw: IO[bytes], path: str) -> IO[bytes]:
+    name = path.lower()
+    try:
+        if name.endswith("gz"):
+            import gzip
+
+            return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]
+        if name.endswith(("bz2", "bz")):
+            import bz2
+
+            return bz2.BZ2File(raw)
+        if name.endswith("xz"):
+            import lzma
+
+            return lzma.LZMAFile(raw)
+        import importlib
+
+        zstd: Any = importlib.import_module("compression.zstd")
+        stream: IO[bytes] = zstd.ZstdFile(raw)
+        return stream
+    except ImportError as error:
+        kind = name.rpartition(".")[2]
+        wanted = "Python 3.14 or later" if "zst" in kind else "a Python that was built with it"
+        raise InputError(FailureCode.MISSING_PACKAGE, f"reading .{kind} archives needs {wanted}") from error
+
+
+class _Forward:
+    """What tarfile reads from: stops at bombs, and never reads more at once than one member may have.
+
+    With `raw`, the compressed file below, `stream` is read from its beginning to its end; without, it can be sought in.
+    """
+
+    def __init__(self, stream: IO[bytes], raw: IO[bytes] | None, max_bytes: int) -> None:
+        self._stream, self._raw, self._max_bytes = stream, raw, max_bytes
+        self._position = 0
+        self.last = b""
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, position: int) -> int:
+        if self._raw is None:
+            self._position = self._stream.seek(position)
+            return self._position
+        if position < self._position:
+            raise tarfile.ReadError("seeking backwards")
+        while self._position < position:
+            if not self.read(min(_SKIP_BYTES, position - self._position)):
+                break
+        return self._position
+
+    def read(self, size: int) -> bytes:
+        if size > self._max_bytes + _BLOCK_BYTES:  # a header that claims to be as large
+            raise tarfile.ReadError("header too large")
+        self.last = self._stream.read(size)
+        self._position += len(self.last)
+        if self._raw is not None and self._position > _BOMB_BYTES + _BOMB_RATIO * self._raw.tell():
+            raise InputError(FailureCode.TOO_LARGE, "a decompression bomb: it is read no further")
+        return self.last
