@@ -75,6 +75,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": {*STANDARD, "batches", "predictions", "engines"},
     # Joins models, engines and preprocessing into "a model that is ready".
     "shelf": {*STANDARD, "models", "engines", "preprocess"},
+    # One run joins them all; only the command above it knows options.
+    "run": {
+        *STANDARD,
+        "sources",
+        "decode",
+        "preprocess",
+        "batches",
+        "engines",
+        "shelf",
+        "labels",
+        "predictions",
+        "pipeline",
+        "writers",
+        "output",
+        "progress",
+    },
 }
 ONLY_IN = {
     "torch": {"engines/timm_models.py", "engines/torch_engine.py", "engines/conversion.py"},
