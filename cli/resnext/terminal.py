@@ -47,6 +47,18 @@ def use_color(stream: TextIO, choice: ColorChoice = "auto") -> bool:
     return stream.isatty()
 
 
+def say(message: str) -> None:
+    """One line for people on stderr. A stderr that can't be written ends no run and changes no exit status."""
+    try:
+        sys.stderr.write(f"resnext: {printable(message)}\n")
+        sys.stderr.flush()
+    except OSError:
+        # What is buffered would fail again at the interpreter's last flush, and with it the exit status.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
+
+
 class Notices:
     """Lines for people, on stderr. Warnings pass `-q` (they say why an answer is not the expected one)."""
 
@@ -57,17 +69,13 @@ class Notices:
     def info(self, message: str) -> None:
         """What is being done, when it takes long enough to wonder; silenced by `-q`."""
         if not self.quiet:
-            self._line(message)
+            say(message)
 
     def detail(self, message: str) -> None:
         """What only `-v` asks for."""
         if self.verbose and not self.quiet:
-            self._line(message)
+            say(message)
 
     def warning(self, message: str) -> None:
         """What changes the meaning of the output."""
-        self._line(f"warning: {message}")
-
-    def _line(self, message: str) -> None:
-        sys.stderr.write(f"resnext: {printable(message)}\n")
-        sys.stderr.flush()
+        say(f"warning: {message}")

@@ -68,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "formats": STANDARD,
     "decode": {*STANDARD, "formats"},
     "models": {*STANDARD, "models"},
-    "output": {*STANDARD, "writers"},
+    "output": {*STANDARD, "writers", "__version__"},
     "progress": STANDARD,
     "batches": {*STANDARD, "decode", "preprocess"},
     "engines": {*STANDARD, "models", "engines"},
@@ -97,6 +97,7 @@ ONLY_IN = {
     "timm": {"engines/timm_models.py"},
     "torchvision": {"engines/timm_models.py"},
     "openvino": {"engines/openvino_engine.py", "engines/conversion.py"},
+    "pyarrow": {"writers/parquet.py"},
     "typer": {"app.py", "options.py", "commands/classify.py"},
     "PIL": {"decode.py", "preprocess.py", "engines/timm_models.py"},
 }

@@ -14,11 +14,18 @@ def classify(
     model: options.Model = "auto",
     top_k: options.TopK = 5,
     threshold: options.Threshold = 0.0,
+    output_type: options.OutputTypeOption = "prob",
     label_type: options.LabelTypeOption = "name",
     format: options.Format = None,
     json: options.Json = False,
+    template: options.Template = None,
     output: options.Output = None,
     overwrite: options.Overwrite = False,
+    resume: options.Resume = False,
+    summary_file: options.SummaryFile = None,
+    dry_run: options.DryRun = False,
+    strict: options.Strict = False,
+    max_errors: options.MaxErrors = None,
     weights: options.Weights = None,
     labels: options.Labels = None,
     offline: options.Offline = False,
@@ -44,16 +51,14 @@ def classify(
     """
     with report_errors(debug):
         from resnext.engines import EngineName, Precision
-        from resnext.output import check_output, choose_format
-        from resnext.predictions import PredictionConfig
-        from resnext.run import ClassifyRequest, run
+        from resnext.output import OutputRequest, check_output, choose_format
+        from resnext.predictions import OutputType, PredictionConfig
+        from resnext.run import ClassifyRequest, list_inputs, run
         from resnext.shelf import ModelRequest
         from resnext.sources.folders import DEFAULT_EXCLUDED_DIRS, FolderConfig
         from resnext.terminal import ColorChoice, Notices
-        from resnext.writers import WRITERS, LabelType
+        from resnext.writers import LabelType
 
-        if json and format not in (None, "jsonl"):
-            raise UsageError(f"--json and --format {format} contradict each other")
         chosen_precision: Precision = _one_of("--precision", precision, get_args(Precision))
         if exact and chosen_precision == "bf16":
             raise UsageError("--exact and --precision bf16 contradict each other")
@@ -69,11 +74,21 @@ def classify(
                 offline=offline,
             ),
             labels=labels,
-            prediction=PredictionConfig(top_k=top_k, threshold=threshold),
+            prediction=PredictionConfig(
+                top_k=top_k,
+                threshold=threshold,
+                output_type=_one_of("--output-type", output_type, get_args(OutputType)),
+            ),
             label_type=_one_of("--label-type", label_type, get_args(LabelType)),
-            format=choose_format("jsonl" if json else format, output),
-            output=output,
-            overwrite=overwrite,
+            output=OutputRequest(
+                path=output,
+                format=choose_format(format, json=json, template=template, output=output),
+                template=template or "",
+                overwrite=overwrite,
+                resume=resume,
+                summary_file=summary_file,
+                max_errors=1 if strict else max_errors,
+            ),
             color=_one_of("--color", color, get_args(ColorChoice)),
             folders=FolderConfig(frozenset([*DEFAULT_EXCLUDED_DIRS, *(exclude_dir or ())]), include_hidden),
             max_megapixels=max_image_megapixels,
@@ -81,9 +96,12 @@ def classify(
             workers=workers or os.cpu_count() or 1,
             progress=not (no_progress or quiet),
         )
-        _one_of("--format", request.format, tuple(WRITERS))
-        check_output(output, overwrite)
-        code = run(request, Notices(quiet=quiet, verbose=verbose))
+        notices = Notices(quiet=quiet, verbose=verbose)
+        if dry_run:
+            code = list_inputs(request, as_json=json or format == "jsonl")
+        else:
+            check_output(request.output)
+            code = run(request, notices)
     raise typer.Exit(int(code))
 
 
