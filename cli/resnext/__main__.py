@@ -2,14 +2,16 @@
 
 import os
 import sys
+from pathlib import Path
 
 from resnext.errors import ExitCode
 from resnext.interrupts import Interrupted, die_of, ending_on_signals
-from resnext.terminal import keep_stderr_for_our_own_lines, printable
+from resnext.terminal import keep_stderr_for_our_own_lines, say
 
 
 def main() -> None:
     """Run the app; whatever ends it, no traceback reaches a user who did not ask for it with --debug."""
+    _occupy_closed_descriptors()
     debug = "--debug" in sys.argv or bool(os.environ.get("RESNEXT_DEBUG"))
     if not debug:
         keep_stderr_for_our_own_lines()
@@ -19,17 +21,25 @@ def main() -> None:
 
             app()
     except Interrupted as interrupt:
-        sys.stderr.write("resnext: interrupted; the rows that were written stay\n")
+        say("interrupted; the rows that were written stay")
         die_of(interrupt.number)
     except Exception as error:
         if debug:
             raise
         # A fault of ours: everything that a user can cause is a ResnextError and was reported where it belongs.
-        sys.stderr.write(
-            f"resnext: internal error: {type(error).__name__}: {printable(str(error))[:300]};"
-            " please report it with the output of --debug\n"
-        )
+        say(f"internal error: {type(error).__name__}: {str(error)[:300]}; please report it with the output of --debug")
         sys.exit(int(ExitCode.CANNOT_RUN))
+
+
+def _occupy_closed_descriptors() -> None:
+    """Started with a standard stream closed (`>&-`), the first file opened would get its number, and its output."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")
 
 
 if __name__ == "__main__":

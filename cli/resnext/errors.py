@@ -6,15 +6,15 @@ ResnextError
 │   ├── HubUnreachable the hub did not answer in time
 │   └── DamagedEntry   a compiled model is not what was stored
 ├── OutputError        the results can't be written              exit 3
+├── TooManyFailures    --strict or --max-errors ended the run    exit 3
 └── InputError         one input can't be labelled: a row with status "error", the run goes on
 """
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum, StrEnum
 
-from resnext.terminal import printable
+from resnext.terminal import say
 
 
 class ExitCode(IntEnum):
@@ -77,6 +77,10 @@ class OutputError(ResnextError):
     """The results can't be written."""
 
 
+class TooManyFailures(ResnextError):
+    """As many inputs failed as the user wants to bear; rows that were written stay."""
+
+
 class InputError(ResnextError):
     """One input can't be labelled."""
 
@@ -97,5 +101,5 @@ def report_errors(debug: bool = False) -> Iterator[None]:
             import traceback
 
             traceback.print_exc()
-        sys.stderr.write(f"resnext: error: {printable(str(error))}\n")
+        say(f"error: {error}")
         raise SystemExit(int(error.exit_code)) from None

@@ -41,6 +41,9 @@ TopK = Annotated[int, typer.Option("--top-k", "-k", metavar="K", min=1, help="Cl
 Threshold = Annotated[
     float, typer.Option("--threshold", metavar="P", min=0.0, max=1.0, help="Leave out classes below this probability.")
 ]
+OutputTypeOption = Annotated[
+    str, typer.Option("--output-type", metavar="prob|logit", help="What a score is; --threshold is a probability.")
+]
 LabelTypeOption = Annotated[
     str,
     typer.Option(
@@ -52,13 +55,33 @@ LabelTypeOption = Annotated[
 Format = Annotated[
     str | None,
     typer.Option(
-        "--format", "-f", metavar="table|jsonl|csv|tsv",
+        "--format", "-f", metavar="table|jsonl|json|csv|tsv|parquet",
         help="Default: by the ending of --output; else a table on a terminal, jsonl in a pipe.", show_default=False,
     ),
 ]  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the rows to a file.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing --output file.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an existing --output file, once the new one is complete.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the --output file: do what it lacks, and what failed, again.")
+]
+Template = Annotated[
+    str | None,
+    typer.Option(
+        "--template", metavar="TEXT", show_default=False,
+        help=r"A line a photo in your own form: '{file}\t{label}\t{score:.2f}'.",
+    ),
+]  # fmt: skip
+SummaryFile = Annotated[
+    Path | None, typer.Option("--summary-file", metavar="FILE", help="Write the run in numbers to a file, as JSON.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list what would be read: one path a line, or --json.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first input that fails.")]
+MaxErrors = Annotated[
+    int | None, typer.Option("--max-errors", metavar="N", min=1, help="Stop when N inputs have failed.")
+]
 Color = Annotated[str, typer.Option("--color", metavar="auto|always|never", help="Colour in tables.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bar.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors on stderr.")]

@@ -1,6 +1,7 @@
 """Logits -> probabilities -> the best classes."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,13 +9,19 @@ from numpy.typing import NDArray
 from resnext.errors import FailureCode, InputError
 from resnext.records import Label, Prediction
 
+OutputType = Literal["prob", "logit"]
+
 
 @dataclass(frozen=True, slots=True)
 class PredictionConfig:
-    """`top_k`: how many classes, at most all. `threshold`: classes below this probability are left out."""
+    """`top_k`: how many classes, at most all. `threshold`: classes below this probability are left out.
+
+    `output_type`: what a score is, the probability or the logit that it comes from.
+    """
 
     top_k: int = 5
     threshold: float = 0.0
+    output_type: OutputType = "prob"
 
 
 def predict(logits: NDArray[np.float32], labels: tuple[Label, ...], config: PredictionConfig) -> tuple[Prediction, ...]:
@@ -26,11 +33,10 @@ def predict(logits: NDArray[np.float32], labels: tuple[Label, ...], config: Pred
     if not np.isfinite(logits).all():
         raise InputError(FailureCode.NON_FINITE, "the model's answer is not a finite number")
     probabilities = softmax(logits)
+    scores = probabilities if config.output_type == "prob" else logits
     order = np.argsort(-probabilities, kind="stable")[: config.top_k]
     return tuple(
-        Prediction(labels[index], float(probabilities[index]))
-        for index in order
-        if probabilities[index] >= config.threshold
+        Prediction(labels[index], float(scores[index])) for index in order if probabilities[index] >= config.threshold
     )
 
 

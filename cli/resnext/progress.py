@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resnext.records import Classified, Failure
 from resnext.terminal import Notices
@@ -18,15 +18,21 @@ _REFRESH_SECONDS = 0.2
 
 
 class RunProgress:
-    """Counts records. `total` gives the number of inputs once it is known, None before."""
+    """Counts records. `total` gives the number of inputs to do once it is known, None before.
 
-    def __init__(self, *, bar: bool, color: bool, total: Callable[[], int | None]) -> None:
-        self._bar, self._color, self._total = bar, color, total
+    `skipped` gives how many were left out because an earlier run has done them; they count for no rate.
+    """
+
+    def __init__(
+        self, *, bar: bool, color: bool, total: Callable[[], int | None], skipped: Callable[[], int] = lambda: 0
+    ) -> None:
+        self._bar, self._color, self._total, self._skipped = bar, color, total, skipped
         self._begin = time.monotonic()
         self._next_refresh = self._begin + _DELAY_SECONDS
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self.done = 0
+        self.abstained = 0
         self.failures: Counter[str] = Counter()
 
     def __enter__(self) -> "RunProgress":
@@ -42,22 +48,39 @@ class RunProgress:
         """Take note of one finished input."""
         self.done += 1
         if isinstance(record, Failure):
-            self.failures[record.code] += 1
+            self.failures[str(record.code)] += 1
+        elif not record.predictions:
+            self.abstained += 1
         now = time.monotonic()
         if self._bar and now >= self._next_refresh:
             self._next_refresh = now + _REFRESH_SECONDS
             self._refresh()
 
-    def summary(self) -> str:
-        """One line: labelled, failed by reason, photos a second."""
+    def figures(self) -> dict[str, Any]:
+        """The run in numbers, as `--summary-file` has them. `labelled` includes those that abstained."""
         seconds = time.monotonic() - self._begin
         failed = sum(self.failures.values())
-        parts = [f"{self.done - failed} labelled"]
-        if failed:
-            reasons = ", ".join(f"{code} {count}" for code, count in self.failures.most_common())
-            parts.append(f"{failed} failed ({reasons})")
-        rate = self.done / seconds if seconds > 0 else 0.0
-        return f"{', '.join(parts)} in {seconds:.1f} s, {rate:.1f} photos/s"
+        return {
+            "labelled": self.done - failed,
+            "abstained": self.abstained,
+            "failed": failed,
+            "failures": dict(self.failures.most_common()),
+            "skipped": self._skipped(),
+            "seconds": round(seconds, 3),
+            "photos_per_second": round(self.done / seconds, 3) if seconds > 0 else 0.0,
+        }
+
+    def summary(self) -> str:
+        """One line: labelled, failed by reason, done before, photos a second."""
+        run = self.figures()
+        below = f" ({run['abstained']} below the threshold)" if run["abstained"] else ""
+        parts = [f"{run['labelled']} labelled{below}"]
+        if run["failed"]:
+            reasons = ", ".join(f"{code} {count}" for code, count in run["failures"].items())
+            parts.append(f"{run['failed']} failed ({reasons})")
+        if run["skipped"]:
+            parts.append(f"{run['skipped']} done before")
+        return f"{', '.join(parts)} in {run['seconds']:.1f} s, {run['photos_per_second']:.1f} photos/s"
 
     def _refresh(self) -> None:
         if self._progress is None:
@@ -86,5 +109,5 @@ class RunProgress:
 
 def report(progress: RunProgress, notices: Notices, *, wanted: bool) -> None:
     """Say how the run went: always where something failed, otherwise where people look on."""
-    if progress.failures or wanted:
+    if progress.failures or progress.figures()["skipped"] or wanted:
         notices.info(progress.summary())

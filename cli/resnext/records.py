@@ -63,7 +63,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One class with its score: a probability in [0, 1] of the softmax over all classes."""
+    """One class with its score: a probability in [0, 1] of the softmax over all classes, or the logit before it."""
 
     label: Label
     score: float

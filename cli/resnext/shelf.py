@@ -43,6 +43,7 @@ class OpenedModel:
     """A model that is ready. `load(many)` gives its engine, tuned for many photos or for the first answer."""
 
     name: str
+    weights_digest: str
     preprocessing: PreprocessingConfig
     labels: Callable[[], tuple[Label, ...]]
     num_classes: int
@@ -241,9 +242,11 @@ class Shelf:
         from resnext.engines import timm_models
         from resnext.engines.torch_engine import TorchEngine
 
-        model = timm_models.build(name.timm_name, self._weights(name, request.weights, offline))
+        found = self._weights(name, request.weights, offline)
+        model = timm_models.build(name.timm_name, found)
         return OpenedModel(
             name=name.name,
+            weights_digest=found.digest,
             preprocessing=_preprocessing(model.pretrained_cfg),
             labels=lambda: timm_models.imagenet_labels(model.num_classes),
             num_classes=model.num_classes,
@@ -255,7 +258,8 @@ def _opened(name: ModelName, compiled: CompiledModel, request: ModelRequest) -> 
     def load(many: bool) -> Engine:
         return load_engine(EngineSpec(compiled.graph, request.precision, many, request.batch_size))
 
-    return OpenedModel(name.name, compiled.preprocessing, compiled.labels, compiled.num_classes, load)
+    digest = compiled.provenance.weights_digest
+    return OpenedModel(name.name, digest, compiled.preprocessing, compiled.labels, compiled.num_classes, load)
 
 
 def _repo(name: ModelName) -> str:

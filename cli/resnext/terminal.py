@@ -50,18 +50,26 @@ def use_color(stream: TextIO, choice: ColorChoice = "auto") -> bool:
 def keep_stderr_for_our_own_lines() -> None:
     """Leave file descriptor 2 to C libraries, and lead it nowhere; Python's sys.stderr goes on to the terminal.
 
-    libtiff and others write their complaints past Python's logging, through the progress bar. A stderr that is closed
-    becomes one that leads nowhere, too.
+    libtiff and others write their complaints past Python's logging, through the progress bar.
     """
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    if sys.stderr is None:
-        sys.stderr = os.fdopen(nowhere, "w")
-        return
     sys.stderr.flush()
     ours = os.dup(sys.stderr.fileno())
     sys.stderr = os.fdopen(ours, "w", encoding="utf-8", errors="backslashreplace", buffering=1)
     os.dup2(nowhere, 2)
     os.close(nowhere)
+
+
+def say(message: str) -> None:
+    """One line for people on stderr. A stderr that can't be written ends no run and changes no exit status."""
+    try:
+        sys.stderr.write(f"resnext: {printable(message)}\n")
+        sys.stderr.flush()
+    except OSError:
+        # What is buffered would fail again at the interpreter's last flush, and with it the exit status.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stderr.fileno())
+        os.close(nowhere)
 
 
 class Notices:
@@ -74,17 +82,13 @@ class Notices:
     def info(self, message: str) -> None:
         """What is being done, when it takes long enough to wonder; silenced by `-q`."""
         if not self.quiet:
-            self._line(message)
+            say(message)
 
     def detail(self, message: str) -> None:
         """What only `-v` asks for."""
         if self.verbose and not self.quiet:
-            self._line(message)
+            say(message)
 
     def warning(self, message: str) -> None:
         """What changes the meaning of the output."""
-        self._line(f"warning: {message}")
-
-    def _line(self, message: str) -> None:
-        sys.stderr.write(f"resnext: {printable(message)}\n")
-        sys.stderr.flush()
+        say(f"warning: {message}")

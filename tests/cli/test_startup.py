@@ -71,7 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "decode": {*STANDARD, "formats", "color"},
     "frames": {*STANDARD, "color", "decode"},
     "models": {*STANDARD, "models"},
-    "output": {*STANDARD, "writers"},
+    "output": {*STANDARD, "writers", "__version__"},
     "progress": STANDARD,
     "pools": set(),
     "batches": {*STANDARD, "decode", "preprocess", "pools"},
@@ -79,6 +79,23 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": {*STANDARD, "batches", "predictions", "engines"},
     # Joins models, engines and preprocessing into "a model that is ready".
     "shelf": {*STANDARD, "models", "engines", "preprocess"},
+    # One run joins them all; only the command above it knows options.
+    "run": {
+        *STANDARD,
+        "sources",
+        "decode",
+        "frames",
+        "preprocess",
+        "batches",
+        "engines",
+        "shelf",
+        "labels",
+        "predictions",
+        "pipeline",
+        "writers",
+        "output",
+        "progress",
+    },
 }
 ONLY_IN = {
     "torch": {"engines/timm_models.py", "engines/torch_engine.py", "engines/conversion.py"},
@@ -89,7 +106,7 @@ ONLY_IN = {
     "PIL": {"color.py", "decode.py", "formats.py", "frames.py", "preprocess.py", "engines/timm_models.py"},
     "httpx2": {"sources/urls.py"},
     "fsspec": {"sources/stores.py"},
-    "pyarrow": {"sources/lists.py"},
+    "pyarrow": {"sources/lists.py", "writers/parquet.py"},
 }
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 

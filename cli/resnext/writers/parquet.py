@@ -1,0 +1,61 @@
+"""Rows as a Parquet file (extra `parquet`), written and read a row group at a time."""
+
+import importlib.util
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from resnext.errors import OutputError
+
+_ROWS_A_GROUP = 10_000  # as Python objects about 20 MB
+
+
+def require_parquet() -> None:
+    """Refuse before the run what could not be written after it.
+
+    Raises:
+        OutputError: pyarrow is not installed.
+    """
+    if importlib.util.find_spec("pyarrow") is None:
+        raise OutputError("--format parquet needs pyarrow; pip install 'resnext[parquet]'")
+
+
+def write_parquet(rows: Iterable[dict[str, Any]], path: Path) -> None:
+    """Write all rows, with the columns of the JSON row."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    prediction = pa.struct(
+        [("label", pa.string()), ("score", pa.float64()), ("index", pa.int32()), ("synset", pa.string())]
+    )
+    schema = pa.schema(
+        [
+            ("file", pa.string()),
+            ("file_b64", pa.string()),
+            ("status", pa.string()),
+            ("model", pa.string()),
+            ("predictions", pa.list_(prediction)),
+            ("error", pa.struct([("code", pa.string()), ("message", pa.string())])),
+        ]
+    )
+    iterator = iter(rows)
+    with pq.ParquetWriter(path, schema) as writer:
+        while group := list(islice(iterator, _ROWS_A_GROUP)):
+            writer.write_table(pa.Table.from_pylist(group, schema))
+
+
+def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
+    """Give back the rows of `write_parquet`.
+
+    Raises:
+        ValueError: it is no Parquet file, or a damaged one.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:  # pyarrow's own errors are ValueErrors and OSErrors
+        for batch in file.iter_batches(batch_size=_ROWS_A_GROUP):
+            for row in batch.to_pylist():
+                if row.get("file_b64") is None:
+                    row.pop("file_b64", None)
+                yield row
