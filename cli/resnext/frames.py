@@ -3,6 +3,7 @@
 import io
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 
 from PIL import Image, ImageSequence
@@ -18,8 +19,9 @@ def each_frame(
 ) -> Iterator[Source | Failure]:
     """Give every frame of every source as a Source of its own, `limit` of each at most (None: all), lazily.
 
-    A file that breaks in its middle gives its frames up to there, then one Failure. Frames are decoded here one after
-    the other, because most formats store only what changes from one to the next.
+    Frame 3 of cat.gif is called cat.gif#frame=3, counted from 0; what has one frame keeps its name. A file that breaks
+    in its middle gives its frames up to there, then one Failure. Frames are decoded here one after the other, because
+    most formats store only what changes from one to the next.
     """
     for source in sources:
         if isinstance(source, Failure):
@@ -31,12 +33,22 @@ def each_frame(
 def _frames(source: Source, limit: int | None, config: DecodeConfig) -> Iterator[Source | Failure]:
     number = 0
     try:
+        if source.read is not None:
+            content = source.read()  # fetched once: the frames and a still's decoding read the same bytes
+            source = replace(source, read=lambda: content, remote=False)
         with opened(source, config) as image:
+            if getattr(image, "n_frames", 1) == 1:
+                yield source
+                return
             for frame in itertools.islice(ImageSequence.Iterator(image), limit):
-                yield Source(source.file, partial(bytes, _as_png(frame)), frame=number)
+                yield Source(_name(source, number), partial(bytes, _as_png(frame)))
                 number += 1
     except InputError as error:
-        yield Failure(Source(source.file, frame=number), error.code, str(error))
+        yield Failure(Source(_name(source, number)) if number else source, error.code, str(error))
+
+
+def _name(source: Source, number: int) -> str:
+    return f"{source.file}#frame={number}"
 
 
 def _as_png(frame: Image.Image) -> bytes:

@@ -124,6 +124,9 @@ ExcludeDir = Annotated[
 IncludeHidden = Annotated[
     bool, typer.Option("--include-hidden", help="Also take files and folders whose names begin with a dot.")
 ]
+Frames = Annotated[
+    str, typer.Option("--frames", metavar="N|all", help="Frames of an animation or pages of a file, a row each.")
+]
 MaxMegapixels = Annotated[
     float, typer.Option("--max-image-megapixels", metavar="MP", min=0.001, help="Refuse larger images.")
 ]

@@ -20,14 +20,12 @@ class Source:
     `file` is the path as found, decoded with the file system's encoding and surrogateescape, so that
     `os.fsencode(file)` gives the very bytes of the name back. Where it does not name a file on this machine, `read`
     gives the content, or raises InputError; `remote` says that reading waits for another machine, so that many may be
-    read at once. `frame` counts from 0 where a file's frames are inputs of their own. Equality and hash are of the name
-    and the frame.
+    read at once. Equality and hash are of the name alone.
     """
 
     file: str
     read: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
     remote: bool = field(default=False, compare=False)
-    frame: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

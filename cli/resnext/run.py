@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from resnext.output import OutputRequest, ResultFile, Settings, Stdout
     from resnext.predictions import PredictionConfig
     from resnext.progress import RunProgress
-    from resnext.records import Classified, Label
+    from resnext.records import Classified, Label, Source
     from resnext.shelf import ModelRequest, OpenedModel
     from resnext.sources import SourceConfig
     from resnext.terminal import ColorChoice, Notices
@@ -42,6 +42,7 @@ class ClassifyRequest:
     output: "OutputRequest"
     color: "ColorChoice"
     sources: "SourceConfig"
+    frames: int | None
     max_megapixels: float
     exact: bool
     workers: int
@@ -61,14 +62,13 @@ def run(request: ClassifyRequest, notices: "Notices") -> ExitCode:
     from resnext.predictions import predict
     from resnext.progress import RunProgress
     from resnext.shelf import Shelf
-    from resnext.sources import find
     from resnext.terminal import use_color
 
     model = Shelf(notices).open(request.model)
     own_labels = read_labels(request.labels, model.num_classes) if request.labels else None
     target = request.output.target()
     done = target.prepare(_settings(model, own_labels, request))
-    sources = done.remaining(find(request.paths, request.sources))
+    sources = done.remaining(_inputs(request))
     load = _loader(model, request)
     # Decoding begins now, in threads, while the engine loads.
     with LookAhead(sources, load, input_size=model.preprocessing.input_size, workers=request.workers) as look_ahead:
@@ -104,7 +104,6 @@ def list_inputs(request: ClassifyRequest, *, as_json: bool) -> ExitCode:
     A line is the path as it is; a name with a line break or other controls in it is escaped, and exact in JSON Lines.
     """
     from resnext.output import ReaderGone, Stdout
-    from resnext.sources import find
     from resnext.writers.listing import listed
 
     stdout = Stdout()
@@ -112,7 +111,7 @@ def list_inputs(request: ClassifyRequest, *, as_json: bool) -> ExitCode:
     failed = False
     done = request.output.target().prepare(None)
     try:
-        for item in done.remaining(find(request.paths, request.sources)):
+        for item in done.remaining(_inputs(request)):
             failed |= isinstance(item, Failure)
             stdout.write(listed(item, as_json=as_json, terminal=stdout.is_terminal))
             if isinstance(item, Failure):
@@ -169,9 +168,23 @@ def _settings(model: "OpenedModel", labels: "tuple[Label, ...] | None", request:
             "--threshold": request.prediction.threshold,
             "--output-type": request.prediction.output_type,
             "--label-type": request.label_type,
+            "--frames": request.frames,
             "--template": request.output.template or None,
         },
     )
+
+
+def _inputs(request: ClassifyRequest) -> "Iterator[Source | Failure]":
+    """What was named, and where more than the first frame is asked for, each frame of it."""
+    from resnext.sources import find
+
+    found = find(request.paths, request.sources)
+    if request.frames == 1:
+        return found
+    from resnext.decode import DecodeConfig
+    from resnext.frames import each_frame
+
+    return each_frame(found, request.frames, DecodeConfig(0, request.max_megapixels))
 
 
 def _loader(model: "OpenedModel", request: ClassifyRequest) -> "Load":

@@ -285,3 +285,23 @@ def test_a_closed_stderr_changes_nothing(resnext: RunResnext, warm_cache: Path, 
     )
     assert done.returncode == 0
     assert rows_of(done.stdout)[0]["predictions"][0]["label"] == "espresso"
+
+
+def test_frames_are_rows_of_their_own_when_asked_for(resnext: RunResnext, tmp_path: Path) -> None:
+    from PIL import Image
+
+    moving = tmp_path / "moving.gif"
+    with Image.open(SAMPLES / "coffee.png") as coffee, Image.open(SAMPLES / "camera.tif") as camera:
+        coffee.convert("RGB").save(moving, save_all=True, append_images=[camera.convert("RGB").resize(coffee.size)])
+    still = SAMPLES / "coffee.png"
+
+    def labels(*options: str) -> list[tuple[str, str]]:
+        rows = rows_of(resnext("classify", "-m", "lite0", *options, moving, still).stdout)
+        return [(Path(row["file"]).name, row["predictions"][0]["label"]) for row in rows]
+
+    assert labels() == [("moving.gif", "espresso"), ("coffee.png", "espresso")]
+    assert labels("--frames", "all") == [
+        ("moving.gif#frame=0", "espresso"),
+        ("moving.gif#frame=1", "tripod"),
+        ("coffee.png", "espresso"),
+    ]

@@ -43,6 +43,7 @@ def classify(
     max_file_size: options.MaxFileSize = 256.0,
     exclude_dir: options.ExcludeDir = None,
     include_hidden: options.IncludeHidden = False,
+    frames: options.Frames = "1",
     max_image_megapixels: options.MaxMegapixels = 200.0,
     color: options.Color = "auto",
     no_progress: options.NoProgress = False,
@@ -108,6 +109,7 @@ def classify(
             ),
             color=_one_of("--color", color, get_args(ColorChoice)),
             sources=check(tuple(paths or ()), sources),
+            frames=_frames(frames),
             max_megapixels=max_image_megapixels,
             exact=exact,
             workers=workers or os.cpu_count() or 1,
@@ -127,3 +129,12 @@ def _one_of(option: str, value: str, allowed: tuple[Any, ...]) -> Any:
     if value not in allowed:
         raise UsageError(f"{option} {value}: not one of {', '.join(allowed)}")
     return value
+
+
+def _frames(value: str) -> int | None:
+    """How many frames of each file; None for all."""
+    if value == "all":
+        return None
+    if not value.isascii() or not value.isdecimal() or not 1 <= int(value[:9]):
+        raise UsageError(f"--frames {value}: neither a number from 1 on nor all")
+    return int(value[:9])
