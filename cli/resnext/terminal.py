@@ -38,13 +38,13 @@ def _escaped(char: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-def use_color(stream: TextIO, choice: ColorChoice = "auto") -> bool:
+def use_color(stream: TextIO | None, choice: ColorChoice = "auto") -> bool:
     """Whether colours may be written to `stream`: `--color`, then NO_COLOR and TERM=dumb, then whether it is a TTY."""
     if choice != "auto":
         return choice == "always"
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
-    return stream.isatty()
+    return stream is not None and stream.isatty()
 
 
 def keep_stderr_for_our_own_lines() -> None:

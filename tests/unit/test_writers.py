@@ -1,4 +1,4 @@
-"""Rows: the contract's keys, names that survive every format, and tables that no name can disturb."""
+"""Every format with every kind of name: valid, harmless, and the file found again from its row."""
 
 import base64
 import csv
@@ -10,237 +10,183 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from rich.cells import cell_len
 
-from resnext.errors import FailureCode, UsageError
+from resnext.errors import FailureCode, OutputError, UsageError
+from resnext.output import choose_format
 from resnext.records import Classified, Failure, Label, Prediction, Source
-from resnext.writers import WRITERS, OutputConfig, format_for
+from resnext.writers import FORMATS, WHOLE_FORMATS, WRITERS, OutputConfig, format_for
+from resnext.writers.listing import listed
+from resnext.writers.template import parse_template
 
-ESPRESSO = Label(967, "espresso", "espresso", "n07920052", "strong black coffee")
-CRANE = Label(134, "crane", "crane, wading bird", "n02012849", "large long-necked bird")
-OWN = Label(3, "my cat", "my cat")
-CONFIG = OutputConfig(model="a_model", top_k=2)
-NAMES = st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), min_size=1, max_size=30)
-QUIET = settings(max_examples=200, deadline=None, derandomize=True, database=None)
-DELIMITERS = {"csv": ",", "tsv": "\t"}
-NASTY = ("a,b.jpg", "a\tb.jpg", 'a"b".jpg', "a\nb.jpg", "a\r\nb.jpg", "a\rb.jpg", " a ", "'", '"', "猫.jpg")
+# Bytes of names: quoting, line ends, escape sequences of every kind, markup, bidi, formulas, no UTF-8, options, length.
+HOSTILE_NAMES = [
+    *(
+        b"plain.jpg",
+        b"a b.jpg",
+        b'a"b.jpg',
+        b"a,b\tc;d.jpg",
+        b"line\nbreak.jpg",
+        b"\r.jpg",
+        b"\r\n",
+        b" ",
+        b"-rf",
+        b"--",
+    ),
+    *(
+        b"\x1b[31mred\x1b[0m",
+        b"\x1b]0;title\x07",
+        b"\x1b]52;c;cm0=\x07",
+        b"\x1bP1$r\x1b\\",
+        b"\x9b31m",
+        b"\x08\x7f\x0c",
+    ),
+    *(b"[red]x[/red]", b"[/]", b"[link=http://x]y", "a\u202etxt.jpg".encode(), "\u2066\u2069\u200f".encode()),
+    *(b"caf\xe9.jpg", b"\xff\xfe", b"\xed\xa0\x80", "\u2028\u2029\x85".encode(), "\U0001f468\u200d\U0001f469".encode()),
+    *(b"=cmd|'/c calc'!A0", b"@SUM(1)", b"+1", b"{file}", b"%s%n", b"\\n\\x41", b"n" * 255, "\ue000\ufeff".encode()),
+]
+FILES = [os.fsdecode(name) for name in HOSTILE_NAMES]
+LABEL = Label(967, "espresso", "espresso, coffee", "n07920052")
+# All that a terminal could obey: C0 and C1 controls, DEL; bidirectional controls change what people read.
+OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
-def classified(file: str = "a.jpg", *labels: Label) -> Classified:
-    return Classified(Source(file), tuple(Prediction(label, 0.75 / 2**rank) for rank, label in enumerate(labels)))
-
-
-def failed(file: str = "a.jpg", message: str = "the file is empty") -> Failure:
-    return Failure(Source(file), FailureCode.EMPTY, message)
-
-
-def written(format: str, *records: Classified | Failure, config: OutputConfig = CONFIG) -> str:
+def written(format: str, files: list[str], *, label: Label = LABEL, failed: bool = False, **config: Any) -> str:
     stream = io.StringIO(newline="")
-    writer = WRITERS[format](stream, config)
-    for record in records:
-        writer.write(record)
-    return stream.getvalue()
+    writer = WRITERS[format](stream, OutputConfig(model="m", top_k=1, **config))
+    writer.begin()
+    for file in files:
+        source = Source(file)
+        if failed:
+            writer.write(Failure(source, FailureCode.NOT_FOUND, f"no {file}"))
+        else:
+            writer.write(Classified(source, (Prediction(label, 0.9489491),)))
+    writer.end()
+    text = stream.getvalue()
+    if format != "table" or not config.get("color"):
+        text.encode()  # never a lone surrogate
+    return text
 
 
-def json_row(record: Classified | Failure, config: OutputConfig = CONFIG) -> dict[str, Any]:
-    (line,) = written("jsonl", record, config=config).splitlines()
-    row: dict[str, Any] = json.loads(line)
-    return row
+def exact(row: dict[str, Any]) -> bytes:
+    """How a reader of ours finds the file again."""
+    return base64.b64decode(row["file_b64"]) if row.get("file_b64") else os.fsencode(row["file"])
 
 
-def table_rows(format: str, *records: Classified | Failure, config: OutputConfig = CONFIG) -> list[dict[str, str]]:
-    text = io.StringIO(written(format, *records, config=config), newline="")
-    return list(csv.DictReader(text, delimiter=DELIMITERS[format], strict=True))
-
-
-# -- JSON Lines ------------------------------------------------------------------------------------------------------
-
-
-def test_a_json_row_is_the_contracts() -> None:
-    assert json_row(classified("dir/a.jpg", ESPRESSO, OWN)) == {
-        "file": "dir/a.jpg",
-        "status": "ok",
-        "model": "a_model",
-        "predictions": [
-            {"label": "espresso", "score": 0.75, "index": 967, "synset": "n07920052"},
-            {"label": "my cat", "score": 0.375, "index": 3, "synset": None},
-        ],
-        "error": None,
+@pytest.mark.parametrize("failed", [False, True])
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_file_is_found_again_from_every_row(terminal: bool, failed: bool) -> None:
+    lines = written("jsonl", FILES, terminal=terminal, failed=failed)
+    array = written("json", FILES, terminal=terminal, failed=failed)
+    delimited = {
+        delimiter: written(format, FILES, terminal=terminal, failed=failed)
+        for format, delimiter in (("csv", ","), ("tsv", "\t"))
     }
+    template = written("template", FILES, terminal=terminal, failed=failed, template=r"{file_b64}\0")
+    found = [
+        [exact(json.loads(line)) for line in lines.splitlines()],
+        [exact(row) for row in json.loads(array)],
+        *(
+            [exact(row) for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)]
+            for delimiter, text in delimited.items()
+        ),
+        [base64.b64decode(name) for name in template.split("\0")[:-1]],
+    ]
+    assert found == [HOSTILE_NAMES] * 5
 
 
-def test_a_json_row_of_a_failure_is_the_contracts() -> None:
-    assert json_row(failed("b.jpg")) == {
-        "file": "b.jpg",
-        "status": "error",
-        "model": "a_model",
-        "predictions": [],
-        "error": {"code": "empty", "message": "the file is empty"},
-    }
+@pytest.mark.parametrize("format", ["table", "jsonl", "json", "csv", "tsv", "template"])
+def test_a_terminal_gets_nothing_that_it_could_obey(format: str) -> None:
+    label = Label(1, "\x1b[2Jx\u202e", "\x1b[2Jx")
+    text = written(format, FILES, label=label, terminal=True, template="{file} {label}", width=60)
+    text += written(format, FILES, failed=True, terminal=True, template="{file} {error}", width=60)
+    assert set(OBEYED.findall(text)) <= ({"\t"} if format == "tsv" else set())
 
 
-def test_no_class_above_the_threshold_is_no_error() -> None:
-    assert json_row(classified("a.jpg")) == {
-        **{"file": "a.jpg", "status": "ok", "model": "a_model", "predictions": [], "error": None}
-    }
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_template_has_one_line_a_photo_whatever_it_is_called(terminal: bool) -> None:
+    text = written("template", FILES, terminal=terminal, template="{file:.300}")
+    assert len(text.split("\n")) == len(FILES) + 1
+    assert len(text.splitlines()) == len(FILES)  # also for those who take \x85 and \u2028 for line ends
 
 
-@QUIET
-@given(NAMES)
-@example("\x1b[2J\u2028\u0085\x7f\r\n\\")
-def test_any_name_is_one_line_of_ascii_and_comes_back(name: str) -> None:
-    text = written("jsonl", classified(name, ESPRESSO))
-    assert text.isascii()
-    assert text.endswith("\n")
-    assert [json.loads(line)["file"] for line in text.splitlines()] == [name]
-    assert text[:-1].isprintable()
+def test_csv_has_the_exact_name_where_it_can() -> None:
+    rows = list(csv.DictReader(io.StringIO(written("csv", FILES), newline="")))
+    for name, row in zip(HOSTILE_NAMES, rows, strict=True):
+        try:
+            assert (row["file"], row["file_b64"]) == (name.decode(), "")
+        except UnicodeDecodeError:
+            assert row["file_b64"]
 
 
-@pytest.mark.parametrize("name", [b"caf\xe9.jpg", b"\xff\xfe", b"gut \xc3\xbc schlecht \xc3"])
-def test_a_name_that_is_not_utf_8_comes_with_its_bytes(name: bytes) -> None:
-    for record in (classified(os.fsdecode(name), ESPRESSO), failed(os.fsdecode(name))):
-        row = json_row(record)
-        assert set(row) == {"file", "file_b64", "status", "model", "predictions", "error"}
-        assert base64.b64decode(row["file_b64"], validate=True) == name
-        row["file"].encode()
+def test_labels_and_messages_that_are_no_unicode_do_not_spoil_json() -> None:
+    for text in (written("json", ["a"], label=Label(1, "\ud800", "\ud800")), written("json", [FILES[22]], failed=True)):
+        json.dumps(json.loads(text), ensure_ascii=False).encode()  # fails on lone surrogates
 
 
-def test_a_score_keeps_six_digits() -> None:
-    record = Classified(Source("a"), (Prediction(CRANE, 0.12345678),))
-    assert json_row(record)["predictions"][0]["score"] == 0.123457
+def test_an_array_of_nothing_is_an_array() -> None:
+    assert json.loads(written("json", [])) == []
+
+
+TEMPLATE_FIELDS = {"file": "a.jpg", "label": "espresso", "score": "0.95", "index": "967", "synset": "n07920052"}
 
 
 @pytest.mark.parametrize(
-    ("label_type", "label", "text"),
+    ("template", "expected"),
     [
-        ("name", CRANE, "crane"),
-        ("description", CRANE, "crane, wading bird"),
-        ("detailed", CRANE, "crane, wading bird: large long-necked bird"),
-        ("detailed", OWN, "my cat"),
+        (r"{file}\t{label}\t{score:.2f}", "a.jpg\tespresso\t0.95\n"),
+        ("{label:>10}|{index:05d}|{synset}", "  espresso|00967|n07920052\n"),
+        (r"{{{model}}}\\{status}{error}{error_code}", "{m}\\ok\n"),
+        (r"{file}\n\n", "a.jpg\n\n"),
+        (r"{file}\0", "a.jpg\0"),
+        ("{rank} {score:.0%}", "1 95%\n"),
     ],
 )
-@pytest.mark.parametrize("format", ["jsonl", "csv", "table"])
-def test_the_label_is_as_long_as_asked_for(format: str, label_type: Any, label: Label, text: str) -> None:
-    config = OutputConfig("a_model", 1, label_type, width=200)
-    assert text in written(format, classified("a.jpg", label), config=config)
-    assert written(format, classified("a.jpg", label), config=config).count("long-necked") == text.count("long-necked")
+def test_templates(template: str, expected: str) -> None:
+    assert written("template", ["a.jpg"], template=template) == expected
 
 
-# -- CSV and TSV -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("format", DELIMITERS)
-def test_delimited_rows_have_a_column_for_every_key(format: str) -> None:
-    first, second, third = table_rows(
-        format, classified("a.jpg", ESPRESSO, OWN), failed("b.jpg"), classified("c.jpg", CRANE)
-    )
-    assert first == {
-        **{"file": "a.jpg", "status": "ok", "model": "a_model", "error_code": "", "error": ""},
-        **{"label_1": "espresso", "score_1": "0.75", "index_1": "967", "synset_1": "n07920052"},
-        **{"label_2": "my cat", "score_2": "0.375", "index_2": "3", "synset_2": ""},
-    }
-    assert second == {
-        **dict.fromkeys(first, ""),
-        **{"file": "b.jpg", "status": "error", "model": "a_model"},
-        **{"error_code": "empty", "error": "the file is empty"},
-    }
-    assert [third[f"{name}_2"] for name in ("label", "score", "index", "synset")] == [""] * 4
-    assert third["label_1"] == "crane"
-
-
-@pytest.mark.parametrize("format", DELIMITERS)
-@pytest.mark.parametrize("text", NASTY, ids=ascii)
-def test_separators_and_quotes_in_names_labels_and_messages_survive(format: str, text: str) -> None:
-    rows = table_rows(format, classified(text, Label(1, text, text)), failed(text, text), classified("last.jpg", OWN))
-    assert [row["file"] for row in rows] == [text, text, "last.jpg"]
-    assert rows[0]["label_1"] == text
-    assert (rows[1]["error_code"], rows[1]["error"]) == ("empty", text)
-
-
-@QUIET
-@given(format=st.sampled_from(sorted(DELIMITERS)), name=NAMES, label=NAMES)
-def test_any_name_and_label_survive(format: str, name: str, label: str) -> None:
-    (row,) = table_rows(format, classified(name, Label(1, label, label)))
-    assert (row["file"], row["label_1"], row["error"]) == (name, label, "")
-
-
-# -- the table -------------------------------------------------------------------------------------------------------
-
-
-def test_the_table_has_one_header_and_a_line_for_every_class() -> None:
-    lines = written("table", classified("a.jpg", ESPRESSO, OWN), failed("b.jpg"), classified("c.jpg")).splitlines()
-    assert [line.split() for line in lines[:3]] == [
-        ["file", "label", "score"],
-        ["a.jpg", "espresso", "75.0%"],
-        ["my", "cat", "37.5%"],
-    ]
-    assert lines[3].split()[:2] == ["b.jpg", "empty:"]
-    assert lines[4].startswith("c.jpg")
-    assert len(lines[4].split()) > 1
-    assert len(lines) == 5
-
-
-@pytest.mark.parametrize("color", [False, True])
-@pytest.mark.parametrize(
-    "text", ["\x1b[31mX\x1b]0;t\x07", "[red]X[/red]", "[/]X", ":smile: X", "\x9b31mX\u202eY", "X\r\nY\tZ"]
-)
-def test_names_labels_and_messages_are_inert(text: str, color: bool) -> None:
-    config = OutputConfig("a_model", 1, color=color, width=120)
-    output = written("table", classified(text, Label(1, text, text)), failed(text, text), config=config)
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", output) if color else output
-    assert not [char for char in plain.replace("\n", "") if not char.isprintable()]
-    harmless = text.encode("unicode_escape").decode() if not text.isprintable() else text
-    assert plain.count(harmless) == 4
-    assert len(plain.splitlines()) == 3
-    if color:  # the style is ours: the same whatever the name says
-        tame = OutputConfig("a_model", 1, color=True, width=120)
-        other = written("table", classified("a", Label(1, "a", "a")), failed("a", "a"), config=tame)
-        assert re.findall(r"\x1b\[[0-9;]*m", output) == re.findall(r"\x1b\[[0-9;]*m", other)
-
-
-@pytest.mark.parametrize("width", [40, 57, 80, 200])
-@pytest.mark.parametrize(
-    "name",
-    ["x" * 300 + ".jpg", "photos/" * 20 + "a.jpg", "猫" * 90 + ".jpg", "👩\u200d🚀" * 40],
-    ids=["word", "path", "wide", "emoji"],
-)
-def test_long_names_and_labels_stay_within_the_width(name: str, width: int) -> None:
-    long_label = Label(1, "word " * 30 + "w" * 150, "")
-    output = written(
-        "table", classified(name, long_label, OWN), failed(name, "q" * 200), config=OutputConfig("m", 2, width=width)
-    )
-    assert max(cell_len(line) for line in output.splitlines()) <= width
-    assert output.count("w") == 30 + 150
-    assert output.count("q") == 200
-    assert "75.0%" in output
-    if name.endswith(".jpg"):
-        assert output.count(".jpg") == 2
-
-
-@pytest.mark.parametrize("environment", [{}, {"FORCE_COLOR": "1"}, {"TTY_COMPATIBLE": "1"}, {"CLICOLOR_FORCE": "1"}])
-def test_without_colour_there_is_no_escape_sequence(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
-) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert "\x1b" not in written("table", classified("a.jpg", ESPRESSO), failed())
-
-
-# -- the choice of a format ------------------------------------------------------------------------------------------
+def test_a_template_leaves_empty_what_is_not_there() -> None:
+    template = "{file}|{label:>5}|{score:.2f}|{rank}|{error_code}|{error}"
+    assert written("template", ["a"], failed=True, template=template) == "a||||not_found|no a\n"
 
 
 @pytest.mark.parametrize(
-    ("name", "format"),
-    [("a.jsonl", "jsonl"), ("a.ndjson", "jsonl"), ("a.CSV", "csv"), ("dir.csv/a.tsv", "tsv"), ("a.b.txt", "table")],
+    "template",
+    [
+        *("{file.__class__}", "{file[0]}", "{0}", "{}", "{file!r}", "{score:{index}}", "{index:c}", "{nothing}"),
+        *("{file:.2f}", "{score:s}", "{score:>9999}", "{score:.9999f}", "{file", "file}", r"{file}\x", "\\", ""),
+        *("{label.name.__globals__}", "{self}", "{score.real}", "{file:>{score}}"),
+    ],
 )
-def test_the_ending_of_a_file_chooses_a_writer(name: str, format: str) -> None:
-    assert format_for(name) == format
-    assert format in WRITERS
+def test_a_template_evaluates_nothing(template: str) -> None:
+    with pytest.raises(UsageError, match="--template"):
+        parse_template(template)
 
 
-@pytest.mark.parametrize("name", ["a", "a.json", "a.csv.gz", ".csv", "dir.csv/a", str(Path("a") / "b.")])
-def test_an_unknown_ending_is_a_usage_error_that_names_the_known(name: str) -> None:
-    with pytest.raises(UsageError, match=r"\.jsonl.*\.csv"):
-        format_for(name)
+def test_formats_are_written_in_one_list_only() -> None:
+    assert set(FORMATS) == {*WRITERS, *WHOLE_FORMATS} - {"template"}
+    for ending, format in {"a.jsonl": "jsonl", "a.JSON": "json", "b.parquet": "parquet", "c.tsv": "tsv"}.items():
+        assert format_for(ending) == format
+    assert choose_format(None, json=False, template="{file}", output=Path("x.csv")) == "template"
+    for explicit, json_too, template in (("xml", False, None), ("csv", True, None), ("csv", False, "{file}")):
+        with pytest.raises(UsageError):
+            choose_format(explicit, json=json_too, template=template, output=None)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_listing_has_one_line_an_input(terminal: bool) -> None:
+    lines = [listed(Source(file), as_json=False, terminal=terminal) for file in FILES]
+    assert all(line.endswith(b"\n") and line.count(b"\n") == 1 for line in lines)
+    plain = [name for name in HOSTILE_NAMES if min(name) >= 0x20 and 0x7F not in name]
+    if not terminal:
+        assert {name + b"\n" for name in plain} <= set(lines)
+    rows = [json.loads(listed(Source(file), as_json=True, terminal=terminal)) for file in FILES]
+    assert [exact(row) for row in rows] == HOSTILE_NAMES
+
+
+def test_parquet_without_its_package_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    from resnext.writers import parquet
+
+    monkeypatch.setattr(parquet.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(OutputError, match=r"resnext\[parquet\]"):
+        parquet.require_parquet()

@@ -101,6 +101,7 @@ class Output:
         self._target = target
         self._text = io.StringIO(newline="")
         self._writer = make_writer(self._text)
+        self._wrote = False
 
     def __enter__(self) -> "Output":
         """Open the target and write what stands before the first row.
@@ -125,7 +126,7 @@ class Output:
             self._text.truncate()  # an interrupt may have left a part of a row here
             self._writer.end()
             self._hand_on()
-            self._target.close(finished=error is None)
+            self._target.close(useful=error is None or self._wrote)
         except (ReaderGone, OutputError):
             self._target.abandon()
             raise
@@ -139,6 +140,7 @@ class Output:
         """
         self._writer.write(record)
         self._hand_on()
+        self._wrote = True
 
     def _hand_on(self) -> None:
         text = self._text.getvalue()

@@ -128,15 +128,19 @@ class ResultFile:
     def _read_back(self, path: Path, done: DoneInputs) -> None:
         self._working = path
         self._found = path.open("r+b")
-        self._lock(self._found.fileno())
-        for row in stored_rows(self._found, path, self.format):
-            if row.name is not None and row.ok:
-                done.add(row.name)
-            if row.name is None or row.ok:
-                self._keep.add(row.start, row.end)
-                self._good += row.end - row.start
-            else:
-                self._compact = True
+        try:
+            self._lock(self._found.fileno())
+            for row in stored_rows(self._found, path, self.format):
+                if row.name is not None and row.ok:
+                    done.add(row.name)
+                if row.name is None or row.ok:
+                    self._keep.add(row.start, row.end)
+                    self._good += row.end - row.start
+                else:
+                    self._compact = True
+        except BaseException:
+            self._release()
+            raise
 
     # -- the run -----------------------------------------------------------------------------------------------------
 
@@ -174,8 +178,8 @@ class ResultFile:
                 view = view[os.write(self._descriptor, view) :]
         self._good += len(data)
 
-    def close(self, *, finished: bool = True) -> None:
-        """Every orderly end: the rows that there are become the result. An unfinished run without any changes nothing.
+    def close(self, *, useful: bool = True) -> None:
+        """Every orderly end: the rows that there are become the result. A run that is not `useful` changes nothing.
 
         Raises:
             OutputError: it can't be written. What stood there is as it was.
@@ -184,11 +188,12 @@ class ResultFile:
             self._trim()
             if not self._is_device():
                 os.fsync(self._descriptor)
+            begun_here = self._found is None
             self._release()
             if self._working == self._part:
-                if finished or self._good:
+                if useful:
                     self._put_in_place()
-                else:
+                elif begun_here:
                     sidecar_of(self._part).unlink()
                     self._part.unlink()
 
@@ -261,8 +266,9 @@ class ResultFile:
         with suppress(OSError):
             if descriptor >= 0:
                 os.close(descriptor)
-        if self._found is not None:
-            self._found.close()
+        found, self._found = self._found, None
+        if found is not None:
+            found.close()
 
     def _unfinished(self) -> bool:
         return self._part.exists() and sidecar_of(self._part).exists()

@@ -53,7 +53,7 @@ class Stdout:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
 
-    def close(self, *, finished: bool = True) -> None:
+    def close(self, *, useful: bool = True) -> None:
         return
 
     def abandon(self) -> None:

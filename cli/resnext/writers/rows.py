@@ -64,8 +64,8 @@ def name_in_row(row: dict[str, Any]) -> bytes:
     Raises:
         KeyError, TypeError, ValueError: it is no row of ours.
     """
-    encoded = row.get("file_b64")
-    return base64.b64decode(encoded, validate=True) if encoded else exact_name(_text(row["file"]))
+    file, encoded = _text(row["file"]), row.get("file_b64")
+    return base64.b64decode(encoded, validate=True) if encoded else exact_name(file)
 
 
 def base64_name(file: str) -> str:

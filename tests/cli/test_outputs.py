@@ -1,0 +1,351 @@
+"""Results for other programs: formats, templates, summaries, limits, hostile names, failing outputs."""
+
+import base64
+import csv
+import io
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import SAMPLES, RunResnext, clean_environment
+
+COFFEE, CAMERA, CHINA = SAMPLES / "coffee.png", SAMPLES / "camera.tif", SAMPLES / "china.jpg"
+HOSTILE_NAMES = [
+    *(
+        b"line\nbreak.png",
+        b"caf\xe9.png",
+        b"[red]x.png",
+        b"\x1b[31m.png",
+        b"\x1b]0;t\x07.png",
+        b"\x9b1m.png",
+        b"-rf.png",
+    ),
+    *("a\u202egnp.png".encode(), b"=cmd().png", b'q"u,o\tte.png', b"\r.png", b"n" * 251 + b".png", b"{file}%s\\n.png"),
+]
+
+
+def rows_of(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def paths_in(folder: bytes) -> list[bytes]:
+    with os.scandir(folder) as entries:
+        return sorted(entry.path for entry in entries)
+
+
+@pytest.fixture
+def hostile_folder(tmp_path: Path) -> bytes:
+    """A photo under each hostile name; those that this file system takes."""
+    folder = os.fsencode(tmp_path / "hostile")
+    os.mkdir(folder)  # noqa: PTH102 - names are bytes here
+    for name in HOSTILE_NAMES:
+        try:
+            shutil.copy(os.fsencode(COFFEE), folder + b"/" + name)
+        except OSError:
+            continue
+    return folder
+
+
+# -- formats ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "json", "csv", "tsv", "parquet"])
+def test_every_row_leads_back_to_its_file(
+    resnext: RunResnext, tmp_path: Path, hostile_folder: bytes, ending: str
+) -> None:
+    """Also through --resume, which finds by those rows what is done."""
+    output = tmp_path / f"out.{ending}"
+    command = ("classify", "-m", "lite0", "-k", "1", "-o", output, "--resume")
+    if ending == "parquet":
+        pytest.importorskip("pyarrow")
+    first = resnext(*command, hostile_folder)
+    assert (first.returncode, first.stdout) == (0, ""), first.stderr
+    if ending == "parquet":
+        import pyarrow.parquet
+
+        rows = pyarrow.parquet.read_table(output).to_pylist()
+    elif ending in ("csv", "tsv"):
+        text = output.read_bytes().decode()
+        rows = list(
+            csv.DictReader(io.StringIO(text, newline=""), delimiter="," if ending == "csv" else "\t", strict=True)
+        )
+    else:
+        rows = json.loads(output.read_bytes()) if ending == "json" else rows_of(output.read_text())
+    names = [base64.b64decode(row["file_b64"]) if row.get("file_b64") else os.fsencode(row["file"]) for row in rows]
+    assert sorted(names) == paths_in(hostile_folder)
+    for name in names:
+        assert Path(os.fsdecode(name)).read_bytes()[:4] == b"\x89PNG"
+    labels = {row["label_1"] if "label_1" in row else row["predictions"][0]["label"] for row in rows}
+    assert labels == {"espresso"}
+    before = output.read_bytes()
+    second = resnext(*command, hostile_folder)
+    assert second.returncode == 0 and f"{len(rows)} done before" in second.stderr
+    assert second.stderr.startswith("resnext: 0 labelled")
+    if ending != "parquet":
+        assert output.read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize(
+    "options", [(), ("-f", "csv"), ("-f", "tsv"), ("-f", "json"), ("--template", "{file}: {label}"), ("--dry-run",)]
+)
+def test_a_terminal_is_never_commanded_by_a_name(
+    tmp_path: Path, warm_cache: Path, hostile_folder: bytes, options: tuple[str, ...]
+) -> None:
+    import pty
+    import re
+
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "resnext", "classify", "-m", "lite0", "-k", "1", "--color", "never", *options]
+    with subprocess.Popen(
+        [*command, hostile_folder, b"missing\x1b[2J.jpg"],
+        env=clean_environment(tmp_path / "home", warm_cache),
+        stdin=subprocess.DEVNULL,
+        stdout=slave,
+        stderr=slave,
+    ) as process:
+        os.close(slave)
+        printed = b""
+        while True:
+            try:
+                chunk = os.read(master, 65536)
+            except OSError:  # Linux's way to say that the other side is closed
+                break
+            if not chunk:
+                break
+            printed += chunk
+        assert process.wait(60) == (0 if "--dry-run" in options else 1)
+    os.close(master)
+    text = printed.decode()
+    assert "espresso" in text or "--dry-run" in options
+    obeyed = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+    assert not obeyed.search(text.replace("\r\n", "\n"))
+
+
+def test_a_template_makes_lines_of_ones_own(resnext: RunResnext) -> None:
+    done = resnext(
+        "classify", "-m", "lite0", "--template", r"{label}\t{score:.2f}\t{error_code}", COFFEE, "missing.jpg"
+    )
+    assert (done.returncode, done.stdout) == (1, "espresso\t0.95\t\n\t\tnot_found\n")
+    refused = resnext("classify", "-m", "lite0", "--template", "{file.__class__}", COFFEE)
+    assert (refused.returncode, refused.stdout) == (2, "") and refused.stderr.count("\n") == 1
+
+
+def test_logits_and_thresholds(resnext: RunResnext) -> None:
+    def predictions(*options: str) -> list[dict[str, Any]]:
+        row: dict[str, Any] = rows_of(resnext("classify", "-m", "lite0", "--exact", *options, CHINA).stdout)[0]
+        return row["predictions"]  # type: ignore[no-any-return]
+
+    prob, logit = predictions("-k", "3"), predictions("-k", "3", "--output-type", "logit")
+    assert [each["index"] for each in prob] == [each["index"] for each in logit]
+    assert logit[0]["score"] > 1 > prob[0]["score"]
+    import math
+
+    ratio = math.log(prob[0]["score"] / prob[1]["score"])
+    assert logit[0]["score"] - logit[1]["score"] == pytest.approx(ratio, abs=1e-4)
+    assert predictions("--output-type", "logit", "--threshold", "0.9") == []
+
+
+def test_a_json_array_on_stdout_is_whole_also_when_the_run_is_stopped(resnext: RunResnext) -> None:
+    done = resnext("classify", "-m", "lite0", "-f", "json", COFFEE, "missing.jpg", CAMERA)
+    assert [row["status"] for row in json.loads(done.stdout)] == ["ok", "error", "ok"]
+    stopped = resnext("classify", "-m", "lite0", "-f", "json", "--strict", COFFEE, "missing.jpg", CAMERA)
+    assert stopped.returncode == 3
+    assert [row["status"] for row in json.loads(stopped.stdout)] == ["ok", "error"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
+@pytest.mark.parametrize("ending", ["json", "parquet"])
+def test_an_interrupt_leaves_a_whole_file(tmp_path: Path, warm_cache: Path, ending: str) -> None:
+    if ending == "parquet":
+        pytest.importorskip("pyarrow")
+    output, part = tmp_path / f"out.{ending}", tmp_path / f"out.{ending}.part"
+    command = [sys.executable, "-m", "resnext", "classify", "-m", "lite0", "-o", str(output), *[str(CHINA)] * 5000]
+    with subprocess.Popen(command, env=clean_environment(tmp_path, warm_cache), stderr=subprocess.PIPE) as process:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and not (part.exists() and part.stat().st_size > 2000):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGINT
+    if ending == "json":
+        rows = json.loads(output.read_bytes())
+    else:
+        import pyarrow.parquet
+
+        rows = pyarrow.parquet.read_table(output).to_pylist()
+    assert 0 < len(rows) < 5000 and {row["status"] for row in rows} == {"ok"}
+    assert not part.exists()
+
+
+# -- limits, summaries, listings -------------------------------------------------------------------------------------
+
+
+def test_strict_and_max_errors_stop_and_keep_the_rows(resnext: RunResnext, tmp_path: Path) -> None:
+    output, summary = tmp_path / "out.jsonl", tmp_path / "summary.json"
+    inputs = [COFFEE, "missing-1.jpg", CAMERA, "missing-2.jpg", CHINA]
+    strict = resnext("classify", "-m", "lite0", "--strict", "-o", output, "--summary-file", summary, *inputs)
+    assert strict.returncode == 3
+    assert strict.stderr.splitlines()[-1].startswith("resnext: error: stopped at the first failure: missing-1.jpg")
+    assert [row["status"] for row in rows_of(output.read_text())] == ["ok", "error"]
+    assert json.loads(summary.read_text())["complete"] is False
+    second = resnext("classify", "-m", "lite0", "--max-errors", "2", *inputs)
+    assert second.returncode == 3 and len(rows_of(second.stdout)) == 4
+    enough = resnext("classify", "-m", "lite0", "--max-errors", "3", *inputs)
+    assert enough.returncode == 1 and len(rows_of(enough.stdout)) == 5
+
+
+def test_a_summary_says_what_the_run_did(resnext: RunResnext, tmp_path: Path) -> None:
+    output, summary = tmp_path / "out.csv", tmp_path / "summary.json"
+    options = ("-m", "lite0", "-o", output, "--resume", "--summary-file", summary, "--threshold", "0.6")
+    first = resnext("classify", *options, COFFEE, CHINA, "missing.jpg")
+    assert first.returncode == 1
+    assert first.stderr.startswith("resnext: 2 labelled (1 below the threshold), 1 failed (not_found 1) in ")
+    again = resnext("classify", *options, COFFEE, CHINA, "missing.jpg", CAMERA)
+    assert "1 labelled, 1 failed (not_found 1), 2 done before" in again.stderr
+    figures = json.loads(summary.read_text())
+    assert figures["seconds"] > 0 and figures["photos_per_second"] > 0
+    expected = {
+        "labelled": 1,
+        "abstained": 0,
+        "failed": 1,
+        "failures": {"not_found": 1},
+        "skipped": 2,
+        "complete": True,
+    }
+    assert {key: figures[key] for key in expected} == expected
+    assert figures["model"] == "tf_efficientnet_lite0"
+
+
+def test_a_summary_replaces_nothing_but_a_summary(resnext: RunResnext, tmp_path: Path) -> None:
+    precious = tmp_path / "precious.json"
+    precious.write_text("[1]")
+    done = resnext("classify", "-m", "lite0", "--summary-file", precious, COFFEE)
+    assert (done.returncode, done.stdout, precious.read_text()) == (2, "", "[1]")
+
+
+def test_a_dry_run_lists_and_needs_no_model(resnext: RunResnext, tmp_path: Path, hostile_folder: bytes) -> None:
+    cold = tmp_path / "no-cache"
+    listed = resnext("classify", "-m", "no-such-model", "--dry-run", SAMPLES, "missing.jpg", cache=cold)
+    photos = [str(path) for path in sorted(SAMPLES.iterdir()) if path.suffix != ".md"]
+    assert (listed.returncode, listed.stdout.splitlines()) == (0, [*photos, "missing.jpg"])
+    assert not cold.exists()
+    rows = rows_of(resnext("classify", "--dry-run", "-f", "jsonl", hostile_folder, cache=cold).stdout)
+    names = [base64.b64decode(row["file_b64"]) if "file_b64" in row else os.fsencode(row["file"]) for row in rows]
+    assert sorted(names) == paths_in(hostile_folder)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    nothing = resnext("classify", "--dry-run", empty, cache=cold)
+    assert nothing.returncode == 1 and "no images" in nothing.stderr
+
+
+def test_a_dry_run_of_a_resumed_run_lists_what_is_left(resnext: RunResnext, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    resnext("classify", "-m", "lite0", "-o", output, COFFEE, "missing.jpg")
+    before = output.read_bytes()
+    done = resnext("classify", "--dry-run", "-o", output, "--resume", COFFEE, "missing.jpg", CAMERA)
+    assert done.stdout.splitlines() == ["missing.jpg", str(CAMERA)]
+    assert output.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--resume",), 2, "--output"),
+        (("--resume", "--overwrite", "-o", "x.jsonl"), 2, "contradict"),
+        (("--resume", "-o", "x.txt"), 2, "table"),
+        (("-f", "parquet"), 2, "--output"),
+        (("--template", "{file}", "--json"), 2, "contradict"),
+        (("--template", "{nothing}"), 2, "no field"),
+        (("--output-type", "percent"), 2, "--output-type"),
+        (("--max-errors", "0"), 2, "--max-errors"),
+        (("--summary-file", "/nowhere/s.json"), 3, "/nowhere/s.json"),
+    ],
+)
+def test_wrong_usage_is_said_before_a_model_is_loaded(
+    resnext: RunResnext, tmp_path: Path, options: tuple[str, ...], code: int, words: str
+) -> None:
+    done = resnext("classify", "-m", "no-such-model", *options, COFFEE, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert words in done.stderr and "no-such-model" not in done.stderr and "Traceback" not in done.stderr
+
+
+# -- outputs that fail -----------------------------------------------------------------------------------------------
+
+
+def test_a_closed_stdout_is_one_line(resnext: RunResnext, tmp_path: Path, warm_cache: Path) -> None:
+    def shell(line: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            ["sh", "-c", f'"{sys.executable}" -m resnext classify -m lite0 "{COFFEE}" {line}'],
+            env=clean_environment(tmp_path / "home", warm_cache),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    closed = shell(">&-")
+    assert (closed.returncode, closed.stderr.count("\n")) == (3, 1) and "--output" in closed.stderr
+    output = tmp_path / "out.jsonl"
+    assert shell(f'-o "{output}" >&- 2>&- <&-').returncode == 0
+    assert rows_of(output.read_text())[0]["predictions"][0]["label"] == "espresso"
+    deaf = shell("missing.jpg 2>/dev/full")
+    assert deaf.returncode == 1 and len(rows_of(deaf.stdout)) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_device_as_output(resnext: RunResnext) -> None:
+    done = resnext("classify", "-m", "lite0", "-f", "csv", "-o", "/dev/full", COFFEE)
+    assert done.returncode == 3 and done.stderr.count("\n") == 1 and "No space left" in done.stderr
+    assert resnext("classify", "-m", "lite0", "-f", "csv", "-o", "/dev/null", COFFEE).returncode == 0
+    into_pipe = resnext("classify", "-m", "lite0", "-f", "jsonl", "-o", "/dev/stdout", COFFEE)
+    assert into_pipe.returncode == 0 and len(rows_of(into_pipe.stdout)) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits as POSIX has them")
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "json"])
+def test_a_disk_that_fills_up_costs_no_whole_row_and_no_old_file(
+    resnext: RunResnext, tmp_path: Path, ending: str, old: bool
+) -> None:
+    """RLIMIT_FSIZE stands for the full disk: the write that crosses it fails half done."""
+    output = tmp_path / f"out.{ending}"
+    options = ("-m", "lite0", "-o", output)
+    if old:
+        output.write_bytes(b"precious\n")
+    done = resnext(
+        "classify", *options, "--overwrite", *[COFFEE] * 30,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)),
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1 and "can't write the results: File too large" in done.stderr
+    if old:
+        assert output.read_bytes() == b"precious\n"
+    resumed = resnext("classify", *options, "--resume", *[COFFEE] * 30)
+    assert resumed.returncode == 0 and " done before" in resumed.stderr
+    content = output.read_text()
+    rows = {"jsonl": rows_of, "json": json.loads, "csv": lambda text: list(csv.DictReader(io.StringIO(text)))}[ending](
+        content
+    )
+    assert len(rows) == 30 and {row["status"] for row in rows} == {"ok"}
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_one_line(resnext: RunResnext, tmp_path: Path) -> None:
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    old = folder / "old.jsonl"
+    old.write_text("precious\n")
+    folder.chmod(0o500)
+    for options in (("-o", folder / "new.jsonl"), ("-o", old, "--overwrite")):
+        done = resnext("classify", "-m", "lite0", *options, COFFEE)
+        assert done.returncode == 3 and done.stderr.count("\n") == 1 and "no permission" in done.stderr
+    assert old.read_text() == "precious\n"
