@@ -12,7 +12,7 @@ from typing import Any
 
 from resnext.engines import Engine, EngineName, EngineSpec, Precision, load_engine
 from resnext.errors import DamagedEntry, HubUnreachable, ModelError, UsageError
-from resnext.models import catalog, requests, weights
+from resnext.models import catalog, checkpoints, requests, weights
 from resnext.models.catalog import ModelName
 from resnext.models.compiled import CompiledModel, Provenance, Store, cache_root
 from resnext.models.hub_pause import HubPause
@@ -112,10 +112,7 @@ class Shelf:
         found = self._recalled_request(requests.checkpoint(None, path))
         if found is not None:
             return catalog.resolve(found.timm_name)
-        from resnext.engines import timm_models
-
-        state_dict = timm_models.read_state_dict(weights.from_file(path))
-        name = timm_models.ssl_resnext_of({key: tuple(value.shape) for key, value in state_dict.items()})
+        name = checkpoints.ssl_resnext_of(holdings_of(weights.from_file(path)).shapes)
         if name is None:
             raise ModelError(f"{path}: not one of the SSL ResNeXts; name its architecture with -m (any timm name)")
         return catalog.resolve(name)
@@ -237,6 +234,19 @@ class Shelf:
             num_classes=model.num_classes,
             load=lambda many: TorchEngine(model, request.device, request.precision, request.batch_size),
         )
+
+
+def holdings_of(found: WeightsFile) -> checkpoints.Holdings:
+    """Tell what a checkpoint holds; torch is needed for a pickled one alone.
+
+    Raises:
+        ModelError: it is damaged, or can't be read without running code from it.
+    """
+    if found.kind == "safetensors":
+        return checkpoints.read_header(found)
+    from resnext.engines import timm_models
+
+    return timm_models.read_holdings(found)
 
 
 def _opened(name: ModelName, compiled: CompiledModel, request: ModelRequest) -> OpenedModel:

@@ -1,5 +1,6 @@
 """The only room that imports timm: builds its models, reads checkpoints safely, lends its labels and transform."""
 
+import argparse
 import importlib
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from resnext.errors import ModelError
+from resnext.models.checkpoints import Holdings, holdings, read_header
 from resnext.models.weights import WeightsFile
 from resnext.records import Label, PreprocessingConfig
 
@@ -103,7 +105,50 @@ def read_state_dict(weights: WeightsFile) -> dict[str, torch.Tensor]:
     """Read a checkpoint's tensors; pickles are read with weights_only, so that nothing in them is run.
 
     Accepts a bare state dict and the wrappers of timm's and torchvision's training scripts.
+
+    Raises:
+        ModelError: it holds no state dict, is damaged, or can't be read without running code from it.
     """
+    return _unwrapped(weights)[0]
+
+
+def read_holdings(weights: WeightsFile) -> Holdings:
+    """Read what a checkpoint holds beside its numbers; a pickle is read as `read_state_dict` reads it.
+
+    Raises:
+        ModelError: as `read_state_dict`.
+    """
+    if weights.kind == "safetensors":
+        return read_header(weights)
+    state_dict, metadata = _unwrapped(weights)
+    shapes = {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
+    return holdings(
+        shapes, {_SAFETENSORS_DTYPES.get(each.dtype, str(each.dtype)) for each in state_dict.values()}, metadata
+    )
+
+
+_SAFETENSORS_DTYPES = {
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.float64: "F64",
+    torch.int64: "I64",
+}
+
+
+def _unwrapped(weights: WeightsFile) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """A checkpoint's state dict, and what a training script put beside it."""
+    loaded, beside = _load(weights), {}
+    for key in ("state_dict_ema", "model_ema", "state_dict", "model"):
+        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
+            loaded, beside = loaded[key], {name: value for name, value in loaded.items() if name != key}
+            break
+    if not isinstance(loaded, dict) or not loaded or not all(torch.is_tensor(value) for value in loaded.values()):
+        raise ModelError(f"{weights.path}: holds no state dict (names with tensors)")
+    return dict(import_timm().models.clean_state_dict(loaded)), beside
+
+
+def _load(weights: WeightsFile) -> Any:
     import pickle
 
     try:
@@ -111,7 +156,9 @@ def read_state_dict(weights: WeightsFile) -> dict[str, torch.Tensor]:
             from safetensors.torch import load_file
 
             return load_file(weights.path)
-        loaded = torch.load(weights.path, map_location="cpu", weights_only=True)
+        # timm's train.py stores its arguments: an argparse.Namespace, which only holds plain values.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(weights.path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, OSError, KeyError) as error:
         if isinstance(error, pickle.UnpicklingError) and "Weights only load failed" in str(error):
             raise ModelError(
@@ -122,25 +169,6 @@ def read_state_dict(weights: WeightsFile) -> dict[str, torch.Tensor]:
         if type(error).__name__ != "SafetensorError":
             raise
         raise ModelError(f"{weights.path}: not a readable safetensors file: {_first_line(error)}") from error
-    for key in ("state_dict_ema", "model_ema", "state_dict", "model"):
-        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
-            loaded = loaded[key]
-            break
-    if not isinstance(loaded, dict) or not loaded or not all(torch.is_tensor(value) for value in loaded.values()):
-        raise ModelError(f"{weights.path}: holds no state dict (names with tensors)")
-    return dict(import_timm().models.clean_state_dict(loaded))
-
-
-def ssl_resnext_of(shapes: dict[str, tuple[int, ...]]) -> str | None:
-    """Name the SSL ResNeXt whose tensors have these shapes, as `ssl_resnext<depth>_32x<width>d`; None if none has."""
-    conv = shapes.get("layer1.0.conv2.weight")
-    if conv is None or len(conv) != 4 or "fc.weight" not in shapes:
-        return None
-    depth = {6: 50, 23: 101}.get(sum(f"layer3.{block}.conv2.weight" in shapes for block in range(64)))
-    width = conv[1]  # input channels of one of the 32 groups
-    if depth is None or conv[0] != 32 * width:
-        return None
-    return f"ssl_resnext{depth}_32x{width}d"
 
 
 def imagenet_labels(num_classes: int) -> tuple[Label, ...]:
