@@ -3,7 +3,7 @@
 import argparse
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -73,6 +73,60 @@ def hub_repo(timm_name: str) -> str | None:
 def licence(timm_name: str) -> str:
     """Give the licence of the weights as timm states it."""
     return _known_cfg(timm_name).get("license") or "not stated"
+
+
+@dataclass(frozen=True, slots=True)
+class TimmFacts:
+    """What timm says of a model without its weights. `params` counts its parameters."""
+
+    pretrained_cfg: dict[str, Any]
+    class_name: str
+    params: int
+    num_features: int
+
+
+def describe(timm_name: str) -> TimmFacts:
+    """Tell a model's configuration and size; its module is made without memory for the weights.
+
+    Raises:
+        ModelError: timm knows no such model, or no weights for it.
+    """
+    cfg = _known_cfg(timm_name)
+    with torch.device("meta"):
+        module = import_timm().create_model(timm_name, pretrained=False)
+    features = int(getattr(module, "head_hidden_size", 0) or module.num_features)
+    return TimmFacts(cfg, type(module).__name__, sum(each.numel() for each in module.parameters()), features)
+
+
+def search(pattern: str) -> list[tuple[str, dict[str, Any]]]:
+    """Pretrained models whose names match a pattern with * and ?, each with its `pretrained_cfg`; timm's order."""
+    timm = import_timm()
+    return [(name, dict(timm.models.get_pretrained_cfg(name).to_dict())) for name in timm.list_pretrained(pattern)]
+
+
+def near_names(name: str) -> list[str]:
+    """Up to three names of models that are like `name`, of the shelf and of timm."""
+    import difflib
+
+    from resnext.models.catalog import known_names
+
+    timm = import_timm()
+    return difflib.get_close_matches(name, [*known_names(), *timm.list_models(), *timm.list_pretrained()], 3, 0.5)
+
+
+def unlike(timm_name: str, shapes: Mapping[str, tuple[int, ...]], num_classes: int | None) -> tuple[int, int]:
+    """How many of a model's tensors are missing from `shapes` or have another shape there, and how many it has.
+
+    timm converts some older checkpoints when it loads them; those are unlike and fit nevertheless.
+
+    Raises:
+        ModelError: timm knows no such model, or no weights for it.
+    """
+    _known_cfg(timm_name)
+    options = {} if num_classes is None else {"num_classes": num_classes}
+    with torch.device("meta"):
+        expected = import_timm().create_model(timm_name, pretrained=False, **options).state_dict()
+    return sum(shapes.get(name) != tuple(tensor.shape) for name, tensor in expected.items()), len(expected)
 
 
 def build(timm_name: str, weights: WeightsFile) -> TimmModel:
@@ -215,12 +269,7 @@ def timm_transform(config: PreprocessingConfig) -> Callable[[Image.Image], NDArr
 def _known_cfg(timm_name: str) -> dict[str, Any]:
     timm = import_timm()
     if not timm.is_model(timm_name):
-        import difflib
-
-        from resnext.models.catalog import known_names
-
-        names = [*known_names(), *timm.list_models(), *timm.list_pretrained()]
-        near = ", ".join(difflib.get_close_matches(timm_name, names, n=3, cutoff=0.5))
+        near = ", ".join(near_names(timm_name))
         raise ModelError(f"no model is called {timm_name!r}" + (f"; did you mean {near}?" if near else ""))
     cfg = timm.models.get_pretrained_cfg(timm_name)
     if cfg is None:

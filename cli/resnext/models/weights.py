@@ -90,7 +90,7 @@ def hub_download(repo: str, before: Callable[[], None]) -> WeightsFile:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
-    _ask_hub(repo)
+    ask_hub(repo)
     before()
     for filename in HUB_FILENAMES:
         try:
@@ -115,7 +115,7 @@ def hub_is_offline() -> bool:
 _OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 
-def _ask_hub(repo: str) -> None:
+def ask_hub(repo: str) -> None:
     """Return if the hub answers at all; raise HubUnreachable if it does not within HUB_ANSWER_SECONDS in total.
 
     A thread, because no client bounds the look-up of a name; it is a daemon, so a hanging look-up holds up nothing.
