@@ -232,7 +232,7 @@ def compiled_text(row: dict[str, Any] | None) -> str:
 
 def _accuracy_text(found: dict[str, Any]) -> str:
     if found["top1"] is None:
-        return "not in our catalogue; see the model's hub page"
+        return f"not in our catalogue; see {found['weights']['url'] or 'the results files of timm'}"
     return (
         f"ImageNet top-1 {found['top1']:.1f} %, top-5 {found['top5']:.1f} %; ReaL top-1 {found['real']:.1f} %"
         " (timm's results files)"

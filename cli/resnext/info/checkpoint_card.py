@@ -1,5 +1,6 @@
 """The card of a checkpoint file: what it holds, told without running anything from it."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def report(path: Path, model: str | None, store: Store) -> dict[str, Any]:
         "stated_architecture": stated_architecture(held.metadata),
         "num_classes": classes,
         "labels": list(held.labels) if held.labels is not None else None,
-        "metadata": held.metadata,
+        "metadata": {name[:_SHOWN_CHARACTERS]: _plain(value) for name, value in held.metadata.items()},
         "fit": _fit(name, held, classes) if name is not None else None,
         "compiled": compiled_row(inventory.find(store, requests.checkpoint(name, path))),
     }
@@ -63,7 +64,7 @@ def show(found: dict[str, Any], page: Page) -> None:
     ]
     if found["fit"] is not None:
         facts.append(("fit", _fit_text(found["fit"])))
-    facts += [(f"  {name}", _shortened(str(value))) for name, value in found["metadata"].items()]
+    facts += [(f"  {name}", str(value)) for name, value in found["metadata"].items()]
     facts.append(
         ("compiled", compiled_text(found["compiled"]) if found["compiled"] else "not yet; the first run does it")
     )
@@ -118,6 +119,13 @@ def _use_text(found: dict[str, Any]) -> str:
         return "resnext classify --weights FILE PHOTO"
     named = found["architecture"] or found["stated_architecture"] or "NAME"
     return f"resnext classify -m {named} --weights FILE PHOTO"
+
+
+def _plain(value: str | int | float) -> str | int | float:
+    """A value that JSON can carry and a page can show: NaN as text, a novel cut short."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return _shortened(value) if isinstance(value, str) else value
 
 
 def _shortened(text: str) -> str:

@@ -39,6 +39,7 @@ def show(found: dict[str, Any], page: Page) -> None:
     """A line each, and what its licence asks."""
     for row in found["ready"]:
         compiled = row["compiled"]
-        place = f": {size_text(compiled['size_bytes'])} in {compiled['folder']}" if compiled is not None else ""
-        page.line(f"{row['name']} is ready{place}")
+        page.heading(f"{row['name']} is ready")
+        if compiled is not None:
+            page.line(f"    {size_text(compiled['size_bytes'])} in {compiled['folder']}")
         page.line(f"    {licence_terms(row['licence'] or '')}", "dim")

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import sys
-import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -58,8 +57,11 @@ class Page:
         self.line(text, "bold")
 
     def line(self, text: str = "", style: str = "") -> None:
-        """A line, wrapped between words where it is too long."""
-        self._console.print(_styled(text, style))
+        """A line, wrapped between words where it is too long, under its own indent."""
+        stripped = text.lstrip(" ")
+        indent = len(text) - len(stripped)
+        for row in _wrapped(stripped, self.width - indent):
+            self._console.print(_styled(" " * indent + row, style), soft_wrap=True)
 
     def verbatim(self, text: str) -> None:
         """Lines that are to be copied: never wrapped."""
@@ -69,9 +71,7 @@ class Page:
     def facts(self, rows: Iterable[tuple[str, str]], style: str = "bold cyan") -> None:
         """What is what: a label in `style` and a text that wraps beside it."""
         for label, text in rows:
-            width = self.width - _LABEL_WIDTH - 1
-            # A path or digest is kept whole, to be copied; a terminal wraps it if it must.
-            lines = textwrap.wrap(printable(text), width, break_long_words=False, break_on_hyphens=False) or [""]
+            lines = _wrapped(text, self.width - _LABEL_WIDTH - 1)
             first = _styled(f"{label:<{_LABEL_WIDTH}} ", style)
             first.append(lines[0], "not bold default")
             self._console.print(first, soft_wrap=True)
@@ -131,6 +131,22 @@ def write_stdout(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             raise OutputError(f"stdout: can't write the answer: {error.strerror or error}") from error
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of up to `width` columns, broken at spaces alone: a path or digest is kept whole, to be copied."""
+    from rich.cells import cell_len
+
+    text = printable(text)
+    if cell_len(text) <= width:
+        return [text]  # with all of its spaces: it may be a row of a table
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(word) > width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return lines
 
 
 def _styled(text: str, style: str) -> "Text":
