@@ -6,6 +6,7 @@ import typer
 
 from resnext import __version__
 from resnext.commands.classify import classify
+from resnext.commands.info import InfoCommand, info
 
 app = typer.Typer(
     name="resnext",
@@ -35,3 +36,4 @@ def main(
 
 
 app.command()(classify)
+app.command(cls=InfoCommand)(info)

@@ -142,3 +142,37 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", "-j", metavar="N", min=1, max=256, help="Decoding threads. Default: one a core."),
 ]
+
+# -- info
+InfoModel = Annotated[
+    str | None,
+    typer.Argument(metavar="[MODEL]", help="A model of the shelf, any timm classifier, or auto.", show_default=False),
+]
+Bibtex = Annotated[bool, typer.Option("--bibtex", help="Print how to cite MODEL, as BibTeX.")]
+LabelsPattern = Annotated[
+    str | None,
+    typer.Option(
+        "--labels", metavar="[PATTERN]", show_default=False,
+        help="List the classes of MODEL or --weights: all, or those that PATTERN finds (*, ?).",
+    ),
+]  # fmt: skip
+Search = Annotated[
+    str | None,
+    typer.Option(
+        "--search", metavar="PATTERN", show_default=False, help="Find timm's pretrained models by name (*, ?)."
+    ),
+]
+Download = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--download", metavar="NAME", show_default=False, help="Fetch and compile a model ahead; may be repeated."
+    ),
+]
+Cache = Annotated[bool, typer.Option("--cache", help="Show what is stored on this machine, its sizes and ages.")]
+Prune = Annotated[bool, typer.Option("--prune", help="Remove compiled models that nothing can use any more.")]
+Clear = Annotated[bool, typer.Option("--clear", help="Remove all compiled models; asks first.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Check = Annotated[
+    bool, typer.Option("--check", help="Check this installation, with one photo against the reference, and its speed.")
+]
+JsonDocument = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

@@ -4,7 +4,6 @@ On the warm path this is a note, an entry and a digest check: no torch, no netwo
 weights, builds the model with timm, compiles it and keeps it.
 """
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,16 +12,14 @@ from typing import Any
 
 from resnext.engines import Engine, EngineName, EngineSpec, Precision, load_engine
 from resnext.errors import DamagedEntry, HubUnreachable, ModelError, UsageError
-from resnext.models import catalog, weights
+from resnext.models import catalog, checkpoints, requests, weights
 from resnext.models.catalog import ModelName
 from resnext.models.compiled import CompiledModel, Provenance, Store, cache_root
+from resnext.models.hub_pause import HubPause
 from resnext.models.versions import installed_version
 from resnext.models.weights import WeightsFile
 from resnext.records import Label, PreprocessingConfig
 from resnext.terminal import Notices
-
-# After a hub that did not answer, `--model auto` asks again only after this long: no start waits for it twice.
-_HUB_RETRY_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +53,7 @@ class Shelf:
     def __init__(self, notices: Notices, store: Store | None = None) -> None:
         self._notices = notices
         self._store = store or Store(cache_root())
+        self._hub_pause = HubPause(self._store.root)
         self._loaded: dict[Provenance, CompiledModel] = {}  # an entry is checked once a run
 
     def open(self, request: ModelRequest) -> OpenedModel:
@@ -92,31 +90,30 @@ class Shelf:
 
     def _why_not(self, name: ModelName, engine: EngineName, offline: bool) -> str | None:
         """Say why the default model can't be used now; None if it can, with its weights then on this machine."""
-        if engine == "openvino" and self._recall(_hub_request(name)) is not None:
+        if engine == "openvino" and self._recall(requests.published(name)) is not None:
             return None
         repo = _repo(name)
         if weights.hub_cached(repo) is not None:
             return None
         if offline:
             return "is not on this machine, and the network is switched off"
-        if self._hub_failed_lately():
+        if self._hub_pause.lasts():
             return "is not on this machine, and its hub could not be reached a short time ago"
         try:
             self._download(name, repo)
         except ModelError as error:
-            self._note_hub_failure()
+            unwritten = self._hub_pause.begin()
+            if unwritten is not None:
+                self._notices.detail(unwritten)
             return f"can't be downloaded: {error}"
         return None
 
     def _model_of_checkpoint(self, path: Path) -> ModelName:
         """Tell by the tensors' shapes which SSL ResNeXt a checkpoint belongs to."""
-        found = self._recalled_request(_file_request(None, path))
+        found = self._recalled_request(requests.checkpoint(None, path))
         if found is not None:
             return catalog.resolve(found.timm_name)
-        from resnext.engines import timm_models
-
-        state_dict = timm_models.read_state_dict(weights.from_file(path))
-        name = timm_models.ssl_resnext_of({key: tuple(value.shape) for key, value in state_dict.items()})
+        name = checkpoints.ssl_resnext_of(holdings_of(weights.from_file(path)).shapes)
         if name is None:
             raise ModelError(f"{path}: not one of the SSL ResNeXts; name its architecture with -m (any timm name)")
         return catalog.resolve(name)
@@ -149,27 +146,11 @@ class Shelf:
     def _download(self, name: ModelName, repo: str) -> WeightsFile:
         size = f", about {name.entry.download_mb} MB" if name.entry else ""
         licence = name.entry.licence if name.entry else _timm_licence(name.timm_name)
-        return weights.hub_download(
+        found = weights.hub_download(
             repo, before=lambda: self._notices.info(f"downloading {name.name}{size}; licence: {licence}")
         )
-
-    def _hub_failed_lately(self) -> bool:
-        try:
-            age = time.time() - self._failure_note().stat().st_mtime
-        except OSError:
-            return False
-        return 0 <= age < _HUB_RETRY_SECONDS
-
-    def _note_hub_failure(self) -> None:
-        note = self._failure_note()
-        try:
-            note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            note.touch()
-        except OSError as error:  # only the next start's two seconds are at stake
-            self._notices.detail(f"{note}: {error.strerror}")
-
-    def _failure_note(self) -> Path:
-        return self._store.root / "hub-unreachable"
+        self._hub_pause.end()
+        return found
 
     # -- compiled models ---------------------------------------------------------------------------------------------
 
@@ -186,7 +167,7 @@ class Shelf:
                 compiled = self._load(provenance) or self._build(name, found, provenance)
         self._store.remember(request, provenance)
         if path is not None:
-            self._store.remember(_file_request(None, path), provenance)
+            self._store.remember(requests.checkpoint(None, path), provenance)
         return compiled
 
     def _recall(self, request: str) -> CompiledModel | None:
@@ -254,6 +235,19 @@ class Shelf:
         )
 
 
+def holdings_of(found: WeightsFile) -> checkpoints.Holdings:
+    """Tell what a checkpoint holds; torch is needed for a pickled one alone.
+
+    Raises:
+        ModelError: it is damaged, or can't be read without running code from it.
+    """
+    if found.kind == "safetensors":
+        return checkpoints.read_header(found)
+    from resnext.engines import timm_models
+
+    return timm_models.read_holdings(found)
+
+
 def _opened(name: ModelName, compiled: CompiledModel, request: ModelRequest) -> OpenedModel:
     def load(many: bool) -> Engine:
         return load_engine(EngineSpec(compiled.graph, request.precision, many, request.batch_size))
@@ -287,20 +281,4 @@ def _timm_licence(timm_name: str) -> str:
 
 
 def _request(name: ModelName, path: Path | None) -> str:
-    if path is not None:
-        return _file_request(name, path)
-    return _hub_request(name)
-
-
-def _hub_request(name: ModelName) -> str:
-    return f"published {name.timm_name}"
-
-
-def _file_request(name: ModelName | None, path: Path) -> str:
-    """Name a checkpoint by path and state, so that a changed file is looked at again; hashing it would cost 50 ms."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise ModelError(f"{path}: can't read the weights file: {error.strerror}") from error
-    state = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-    return f"file {name.timm_name if name else 'any'} {state} {os.path.realpath(path)}"
+    return requests.published(name) if path is None else requests.checkpoint(name, path)

@@ -18,8 +18,8 @@ from checkpoints import save_safetensors, seeded_state_dict
 from conftest import SAMPLES, RunResnext, clean_environment
 from loopback_hub import LoopbackHub
 from resnext.engines import EngineSpec, load_engine
-from resnext.engines.timm_models import ssl_resnext_of
 from resnext.models.catalog import CATALOG
+from resnext.models.checkpoints import ssl_resnext_of
 from resnext.models.compiled import Store
 from resnext.shelf import ModelRequest, Shelf
 from resnext.terminal import Notices

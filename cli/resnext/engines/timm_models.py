@@ -1,8 +1,9 @@
 """The only room that imports timm: builds its models, reads checkpoints safely, lends its labels and transform."""
 
+import argparse
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from resnext.errors import ModelError
+from resnext.models.checkpoints import Holdings, holdings, read_header
 from resnext.models.weights import WeightsFile
 from resnext.records import Label, PreprocessingConfig
 
@@ -73,6 +75,60 @@ def licence(timm_name: str) -> str:
     return _known_cfg(timm_name).get("license") or "not stated"
 
 
+@dataclass(frozen=True, slots=True)
+class TimmFacts:
+    """What timm says of a model without its weights. `params` counts its parameters."""
+
+    pretrained_cfg: dict[str, Any]
+    class_name: str
+    params: int
+    num_features: int
+
+
+def describe(timm_name: str) -> TimmFacts:
+    """Tell a model's configuration and size; its module is made without memory for the weights.
+
+    Raises:
+        ModelError: timm knows no such model, or no weights for it.
+    """
+    cfg = _known_cfg(timm_name)
+    with torch.device("meta"):
+        module = import_timm().create_model(timm_name, pretrained=False)
+    features = int(getattr(module, "head_hidden_size", 0) or module.num_features)
+    return TimmFacts(cfg, type(module).__name__, sum(each.numel() for each in module.parameters()), features)
+
+
+def search(pattern: str) -> list[tuple[str, dict[str, Any]]]:
+    """Pretrained models whose names match a pattern with * and ?, each with its `pretrained_cfg`; timm's order."""
+    timm = import_timm()
+    return [(name, dict(timm.models.get_pretrained_cfg(name).to_dict())) for name in timm.list_pretrained(pattern)]
+
+
+def near_names(name: str) -> list[str]:
+    """Up to three names of models that are like `name`, of the shelf and of timm."""
+    import difflib
+
+    from resnext.models.catalog import known_names
+
+    timm = import_timm()
+    return difflib.get_close_matches(name, [*known_names(), *timm.list_models(), *timm.list_pretrained()], 3, 0.5)
+
+
+def unlike(timm_name: str, shapes: Mapping[str, tuple[int, ...]], num_classes: int | None) -> tuple[int, int]:
+    """How many of a model's tensors are missing from `shapes` or have another shape there, and how many it has.
+
+    timm converts some older checkpoints when it loads them; those are unlike and fit nevertheless.
+
+    Raises:
+        ModelError: timm knows no such model, or no weights for it.
+    """
+    _known_cfg(timm_name)
+    options = {} if num_classes is None else {"num_classes": num_classes}
+    with torch.device("meta"):
+        expected = import_timm().create_model(timm_name, pretrained=False, **options).state_dict()
+    return sum(shapes.get(name) != tuple(tensor.shape) for name, tensor in expected.items()), len(expected)
+
+
 def build(timm_name: str, weights: WeightsFile) -> TimmModel:
     """Build a timm classifier and load a checkpoint into it through timm's own path.
 
@@ -103,7 +159,50 @@ def read_state_dict(weights: WeightsFile) -> dict[str, torch.Tensor]:
     """Read a checkpoint's tensors; pickles are read with weights_only, so that nothing in them is run.
 
     Accepts a bare state dict and the wrappers of timm's and torchvision's training scripts.
+
+    Raises:
+        ModelError: it holds no state dict, is damaged, or can't be read without running code from it.
     """
+    return _unwrapped(weights)[0]
+
+
+def read_holdings(weights: WeightsFile) -> Holdings:
+    """Read what a checkpoint holds beside its numbers; a pickle is read as `read_state_dict` reads it.
+
+    Raises:
+        ModelError: as `read_state_dict`.
+    """
+    if weights.kind == "safetensors":
+        return read_header(weights)
+    state_dict, metadata = _unwrapped(weights)
+    shapes = {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
+    return holdings(
+        shapes, {_SAFETENSORS_DTYPES.get(each.dtype, str(each.dtype)) for each in state_dict.values()}, metadata
+    )
+
+
+_SAFETENSORS_DTYPES = {
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.float64: "F64",
+    torch.int64: "I64",
+}
+
+
+def _unwrapped(weights: WeightsFile) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """A checkpoint's state dict, and what a training script put beside it."""
+    loaded, beside = _load(weights), {}
+    for key in ("state_dict_ema", "model_ema", "state_dict", "model"):
+        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
+            loaded, beside = loaded[key], {name: value for name, value in loaded.items() if name != key}
+            break
+    if not isinstance(loaded, dict) or not loaded or not all(torch.is_tensor(value) for value in loaded.values()):
+        raise ModelError(f"{weights.path}: holds no state dict (names with tensors)")
+    return dict(import_timm().models.clean_state_dict(loaded)), beside
+
+
+def _load(weights: WeightsFile) -> Any:
     import pickle
 
     try:
@@ -111,7 +210,9 @@ def read_state_dict(weights: WeightsFile) -> dict[str, torch.Tensor]:
             from safetensors.torch import load_file
 
             return load_file(weights.path)
-        loaded = torch.load(weights.path, map_location="cpu", weights_only=True)
+        # timm's train.py stores its arguments: an argparse.Namespace, which only holds plain values.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(weights.path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, OSError, KeyError) as error:
         if isinstance(error, pickle.UnpicklingError) and "Weights only load failed" in str(error):
             raise ModelError(
@@ -122,25 +223,6 @@ def read_state_dict(weights: WeightsFile) -> dict[str, torch.Tensor]:
         if type(error).__name__ != "SafetensorError":
             raise
         raise ModelError(f"{weights.path}: not a readable safetensors file: {_first_line(error)}") from error
-    for key in ("state_dict_ema", "model_ema", "state_dict", "model"):
-        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
-            loaded = loaded[key]
-            break
-    if not isinstance(loaded, dict) or not loaded or not all(torch.is_tensor(value) for value in loaded.values()):
-        raise ModelError(f"{weights.path}: holds no state dict (names with tensors)")
-    return dict(import_timm().models.clean_state_dict(loaded))
-
-
-def ssl_resnext_of(shapes: dict[str, tuple[int, ...]]) -> str | None:
-    """Name the SSL ResNeXt whose tensors have these shapes, as `ssl_resnext<depth>_32x<width>d`; None if none has."""
-    conv = shapes.get("layer1.0.conv2.weight")
-    if conv is None or len(conv) != 4 or "fc.weight" not in shapes:
-        return None
-    depth = {6: 50, 23: 101}.get(sum(f"layer3.{block}.conv2.weight" in shapes for block in range(64)))
-    width = conv[1]  # input channels of one of the 32 groups
-    if depth is None or conv[0] != 32 * width:
-        return None
-    return f"ssl_resnext{depth}_32x{width}d"
 
 
 def imagenet_labels(num_classes: int) -> tuple[Label, ...]:
@@ -187,12 +269,7 @@ def timm_transform(config: PreprocessingConfig) -> Callable[[Image.Image], NDArr
 def _known_cfg(timm_name: str) -> dict[str, Any]:
     timm = import_timm()
     if not timm.is_model(timm_name):
-        import difflib
-
-        from resnext.models.catalog import known_names
-
-        names = [*known_names(), *timm.list_models(), *timm.list_pretrained()]
-        near = ", ".join(difflib.get_close_matches(timm_name, names, n=3, cutoff=0.5))
+        near = ", ".join(near_names(timm_name))
         raise ModelError(f"no model is called {timm_name!r}" + (f"; did you mean {near}?" if near else ""))
     cfg = timm.models.get_pretrained_cfg(timm_name)
     if cfg is None:

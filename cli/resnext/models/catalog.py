@@ -1,12 +1,23 @@
-"""The models on the shelf: their names, published accuracy, licence and source. Data only.
+"""The models on the shelf: names, published accuracy, cost, licence and source. Data only.
 
-Accuracy: ImageNet top-1 and ReaL top-1, in per cent, from timm's results files (results-imagenet.csv,
-results-imagenet-real.csv). The SSL ResNeXts: Yalniz et al. 2019, "Billion-scale semi-supervised learning for image
-classification", arXiv 1905.00546.
+Where the figures are from:
+- top1, top5: results/results-imagenet.csv, real: results/results-imagenet-real.csv (columns top1, top5 and top1) of
+  github.com/huggingface/pytorch-image-models at commit aa4b585 (2026-08-08); per cent, at 224 x 224 pixels. The figures
+  of the bundled model are timm's own port of Google's weights, of which the bundled file is another port.
+- params: counted on timm's own module; the csv files' param_count is the same in millions.
+- gmacs: infer_gmacs of results/benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv there, at 224 x 224.
+- download_mb: 4 bytes for every parameter and running statistic.
+- preprocessing, num_classes, licence: timm's pretrained_cfg. ResNeXt-specific figures: timm/models/resnet.py.
+tests/unit/test_catalog.py holds all of them against the installed timm.
+
+The SSL ResNeXts: Yalniz et al. 2019, "Billion-scale semi-supervised learning for image classification", arXiv
+1905.00546.
 """
 
 from dataclasses import dataclass
 from typing import Literal
+
+from resnext.records import PreprocessingConfig
 
 AUTO = "auto"
 DEFAULT_MODEL = "ssl_resnext50_32x4d"
@@ -15,10 +26,49 @@ BUNDLED_MODEL = "tf_efficientnet_lite0"
 CC_BY_NC = "CC-BY-NC 4.0 (not for commercial use)"
 APACHE = "Apache-2.0"
 
+_IMAGENET_SIZE = (3, 224, 224)
+_SSL_PREPROCESSING = PreprocessingConfig(
+    input_size=_IMAGENET_SIZE,
+    interpolation="bilinear",
+    crop_pct=0.875,
+    crop_mode="center",
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+)
+_LITE0_PREPROCESSING = PreprocessingConfig(
+    input_size=_IMAGENET_SIZE,
+    interpolation="bicubic",
+    crop_pct=0.875,
+    crop_mode="center",
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ResNeXtShape:
+    """A ResNeXt as timm's ResNet class takes it: `layers` blocks in each stage, `cardinality` groups of `base_width`.
+
+    `base_width` is the channels of one group in the first stage; it doubles from stage to stage.
+    """
+
+    layers: tuple[int, int, int, int]
+    cardinality: int
+    base_width: int
+
+    @property
+    def depth(self) -> int:
+        """Layers with weights: three a block, the stem and the classifier."""
+        return 3 * sum(self.layers) + 2
+
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """One model of the shelf. `timm_name` is architecture.tag; `top1`, `real` are per cent, None if not published."""
+    """One model of the shelf. `timm_name` is architecture.tag.
+
+    `top1`, `top5`, `real` (ReaL top-1) are per cent of the ImageNet validation set; `params` counts parameters; `gmacs`
+    are 10^9 multiply-accumulates a photo, two operations each; `num_features` is the length D of the embeddings.
+    """
 
     name: str
     timm_name: str
@@ -26,60 +76,85 @@ class CatalogEntry:
     licence: str
     origin: Literal["hub", "bundled"]
     download_mb: int
-    top1: float | None = None
-    real: float | None = None
+    top1: float
+    top5: float
+    real: float
+    params: int
+    gmacs: float
+    num_features: int
+    preprocessing: PreprocessingConfig
+    resnext: ResNeXtShape | None = None
+    num_classes: int = 1000
+
+    @property
+    def gflops(self) -> float:
+        """10^9 floating-point operations a photo: a multiply-accumulate is two."""
+        return 2 * self.gmacs
+
+    @property
+    def hub_repo(self) -> str:
+        """timm's own repositories are called so; asking timm would import torch."""
+        return f"timm/{self.timm_name}"
+
+
+def _ssl_resnext(
+    layers: tuple[int, int, int, int],
+    base_width: int,
+    *,
+    download_mb: int,
+    top1: float,
+    top5: float,
+    real: float,
+    params: int,
+    gmacs: float,
+) -> CatalogEntry:
+    resnext = ResNeXtShape(layers, 32, base_width)
+    short = f"{resnext.depth}-32x{base_width}d"
+    return CatalogEntry(
+        name=f"ssl_resnext{resnext.depth}_32x{base_width}d",
+        timm_name=f"resnext{resnext.depth}_32x{base_width}d.fb_ssl_yfcc100m_ft_in1k",
+        aliases=(short, f"ssl-{short}"),
+        licence=CC_BY_NC,
+        origin="hub",
+        download_mb=download_mb,
+        top1=top1,
+        top5=top5,
+        real=real,
+        params=params,
+        gmacs=gmacs,
+        num_features=2048,
+        preprocessing=_SSL_PREPROCESSING,
+        resnext=resnext,
+    )
 
 
 CATALOG: tuple[CatalogEntry, ...] = (
-    CatalogEntry(
-        "ssl_resnext50_32x4d",
-        "resnext50_32x4d.fb_ssl_yfcc100m_ft_in1k",
-        ("50-32x4d", "ssl-50-32x4d"),
-        CC_BY_NC,
-        "hub",
-        100,
-        80.3,
-        86.1,
+    _ssl_resnext(
+        (3, 4, 6, 3), 4, download_mb=100, top1=80.316, top5=95.386, real=86.071, params=25_028_904, gmacs=4.26
+    ),
+    _ssl_resnext(
+        (3, 4, 23, 3), 4, download_mb=177, top1=80.936, top5=95.732, real=86.511, params=44_177_704, gmacs=8.01
+    ),
+    _ssl_resnext(
+        (3, 4, 23, 3), 8, download_mb=356, top1=81.620, top5=96.036, real=86.803, params=88_791_336, gmacs=16.48
+    ),
+    _ssl_resnext(
+        (3, 4, 23, 3), 16, download_mb=777, top1=81.856, top5=96.084, real=86.846, params=194_026_792, gmacs=36.27
     ),
     CatalogEntry(
-        "ssl_resnext101_32x4d",
-        "resnext101_32x4d.fb_ssl_yfcc100m_ft_in1k",
-        ("101-32x4d", "ssl-101-32x4d"),
-        CC_BY_NC,
-        "hub",
-        177,
-        80.9,
-        86.5,
-    ),
-    CatalogEntry(
-        "ssl_resnext101_32x8d",
-        "resnext101_32x8d.fb_ssl_yfcc100m_ft_in1k",
-        ("101-32x8d", "ssl-101-32x8d"),
-        CC_BY_NC,
-        "hub",
-        356,
-        81.6,
-        86.8,
-    ),
-    CatalogEntry(
-        "ssl_resnext101_32x16d",
-        "resnext101_32x16d.fb_ssl_yfcc100m_ft_in1k",
-        ("101-32x16d", "ssl-101-32x16d"),
-        CC_BY_NC,
-        "hub",
-        777,
-        81.9,
-        86.8,
-    ),
-    CatalogEntry(
-        BUNDLED_MODEL,
-        "tf_efficientnet_lite0.in1k",
-        ("efficientnet_lite0", "lite0", "bundled"),
-        APACHE,
-        "bundled",
-        0,
-        74.8,
-        None,
+        name=BUNDLED_MODEL,
+        timm_name="tf_efficientnet_lite0.in1k",
+        aliases=("efficientnet_lite0", "lite0", "bundled"),
+        licence=APACHE,
+        origin="bundled",
+        download_mb=0,
+        top1=74.846,
+        top5=92.180,
+        real=81.957,
+        params=4_652_008,
+        gmacs=0.40,
+        num_features=1280,
+        preprocessing=_LITE0_PREPROCESSING,
     ),
 )
 

@@ -19,7 +19,7 @@ from resnext.errors import HubUnreachable, ModelError
 
 HUB_ANSWER_SECONDS = 1.5  # two seconds are promised, the start of the client included
 # timm's order: the safetensors file first, then the older pickle, which is read with weights_only.
-_HUB_FILENAMES = ("model.safetensors", "pytorch_model.bin")
+HUB_FILENAMES = ("model.safetensors", "pytorch_model.bin")
 # Facebook's and torchvision's file names end in the first digits of the file's own SHA-256.
 _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[^.]+$")
 
@@ -71,7 +71,7 @@ def hub_cached(repo: str) -> WeightsFile | None:
     """Give the weights of a hub repository if the local hub cache has them; asks no network."""
     from huggingface_hub import try_to_load_from_cache
 
-    for filename in _HUB_FILENAMES:
+    for filename in HUB_FILENAMES:
         found = try_to_load_from_cache(repo, filename)
         if isinstance(found, str):
             return from_file(Path(found), f"hub {repo}")
@@ -90,9 +90,9 @@ def hub_download(repo: str, before: Callable[[], None]) -> WeightsFile:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
-    _ask_hub(repo)
+    ask_hub(repo)
     before()
-    for filename in _HUB_FILENAMES:
+    for filename in HUB_FILENAMES:
         try:
             return from_file(Path(hf_hub_download(repo, filename)), f"hub {repo}")
         except LocalEntryNotFoundError as error:
@@ -115,7 +115,7 @@ def hub_is_offline() -> bool:
 _OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 
-def _ask_hub(repo: str) -> None:
+def ask_hub(repo: str) -> None:
     """Return if the hub answers at all; raise HubUnreachable if it does not within HUB_ANSWER_SECONDS in total.
 
     A thread, because no client bounds the look-up of a name; it is a daemon, so a hanging look-up holds up nothing.
@@ -127,7 +127,7 @@ def _ask_hub(repo: str) -> None:
 
     def ask() -> None:
         try:
-            get_hf_file_metadata(hf_hub_url(repo, _HUB_FILENAMES[0]), timeout=HUB_ANSWER_SECONDS)
+            get_hf_file_metadata(hf_hub_url(repo, HUB_FILENAMES[0]), timeout=HUB_ANSWER_SECONDS)
             outcome.append(None)
         except HfHubHTTPError:
             outcome.append(None)  # an answer, if not the file: the download says which

@@ -1,0 +1,89 @@
+"""The classes of a model: those noted with a compiled model, ImageNet's by timm, or those that a checkpoint names."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from resnext.errors import ModelError, UsageError
+from resnext.info.card import named
+from resnext.info.page import Column, Page
+from resnext.info.patterns import matches, with_wildcards
+from resnext.models import inventory, requests, weights
+from resnext.models.catalog import ModelName
+from resnext.models.checkpoints import num_classes_of
+from resnext.models.compiled import Store
+from resnext.records import Label
+
+
+def report(pattern: str, model: str | None, checkpoint: Path | None, store: Store, offline: bool) -> dict[str, Any]:
+    """`labels`: index, name, description, synset, definition of each class that the pattern finds.
+
+    A pattern is held against names, each synonym, the synset and the index.
+
+    Raises:
+        ModelError: the model or checkpoint can't be had.
+        UsageError: no class is found.
+    """
+    if checkpoint is not None:
+        name, labels = checkpoint.name, _of_checkpoint(checkpoint)
+    else:
+        resolved = named(model or "auto", store, offline)
+        name, labels = resolved.name, _of_model(resolved, store)
+    wildcards = with_wildcards(pattern)
+    found = [label for label in labels if _matches(wildcards, pattern, label)]
+    if not found:
+        raise UsageError(
+            f"none of the {len(labels)} classes of {name} is called like {pattern!r} (* and ? are wildcards)"
+        )
+    return {"model": name, "num_classes": len(labels), "labels": [asdict(label) for label in found]}
+
+
+def show(found: dict[str, Any], page: Page) -> None:
+    """A line a class, or more where its text is long."""
+    rows = found["labels"]
+    columns = [Column("index", "right"), Column("description", fold=True)]
+    keys = ["index", "description"]
+    if any(row["synset"] for row in rows):
+        columns.insert(1, Column("synset"))
+        keys.insert(1, "synset")
+    if any(row["definition"] for row in rows):
+        columns.append(Column("definition", fold=True))
+        keys.append("definition")
+    page.table(columns, [tuple("" if row[key] is None else str(row[key]) for key in keys) for row in rows])
+    page.line()
+    page.line(f"{len(rows)} of the {found['num_classes']} classes of {found['model']}")
+
+
+def _matches(wildcards: str, pattern: str, label: Label) -> bool:
+    if pattern.strip() == str(label.index):
+        return True
+    synonyms = [each.strip() for each in label.description.split(",")]
+    return matches(wildcards, label.name, label.description, *synonyms, label.synset or "")
+
+
+def _of_model(name: ModelName, store: Store) -> tuple[Label, ...]:
+    stored = inventory.find(store, requests.published(name))
+    if stored is not None and stored.model is not None:
+        return stored.model.labels()
+    from resnext.engines import timm_models
+
+    if name.entry is not None:
+        return timm_models.imagenet_labels(name.entry.num_classes)
+    count = timm_models.describe(name.timm_name).pretrained_cfg.get("num_classes")
+    if not count:
+        raise ModelError(f"{name.name} has no classes: it was not trained to classify")
+    return timm_models.imagenet_labels(count)
+
+
+def _of_checkpoint(path: Path) -> tuple[Label, ...]:
+    from resnext.shelf import holdings_of
+
+    held = holdings_of(weights.from_file(path))
+    if held.labels is not None:
+        return tuple(Label(index, label, label) for index, label in enumerate(held.labels))
+    count = num_classes_of(held.shapes)
+    if count is None:
+        raise ModelError(f"{path}: no classifier is found in this checkpoint, and no names of classes")
+    from resnext.engines import timm_models
+
+    return timm_models.imagenet_labels(count)

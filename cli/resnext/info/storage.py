@@ -1,0 +1,114 @@
+"""What is stored on this machine, and removing it: compiled models, which are ours, and weights in the hub's cache."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from resnext.info.amounts import age_text, size_text
+from resnext.info.page import Column, Page
+from resnext.models import inventory
+from resnext.models.compiled import Store
+from resnext.models.hub_cache import hub_cache_folder, timm_weights
+from resnext.models.inventory import Removed, StoredEntry
+
+
+def report(store: Store) -> dict[str, Any]:
+    """`compiled`: the store's entries; `weights`: timm's files in the hub's cache, which other programs share.
+
+    Sizes are in bytes, ages in seconds, times in UTC.
+    """
+    now = time.time()
+    compiled = [_entry_row(entry, now) for entry in inventory.entries(store)]
+    cached = [
+        {"repo": each.repo, "size_bytes": each.size_bytes, "path": str(each.path), **_times(each.modified, now)}
+        for each in timm_weights()
+    ]
+    return {
+        "folder": str(store.root),
+        "compiled": compiled,
+        "compiled_bytes": sum(row["size_bytes"] for row in compiled),
+        "hub_folder": str(hub_cache_folder()),
+        "weights": cached,
+        "weights_bytes": sum(row["size_bytes"] for row in cached),
+    }
+
+
+def prune(store: Store) -> dict[str, Any]:
+    """Remove what no current model uses, and report it.
+
+    Raises:
+        OutputError: the store can't be changed.
+    """
+    return _removed_rows(inventory.prune(store))
+
+
+def clear(store: Store) -> dict[str, Any]:
+    """Remove every compiled model, and report it.
+
+    Raises:
+        OutputError: the store can't be changed.
+    """
+    return _removed_rows(inventory.clear(store))
+
+
+def show(found: dict[str, Any], page: Page) -> None:
+    """Both places, a table each."""
+    page.heading(f"compiled models in {found['folder']}: {size_text(found['compiled_bytes'])}")
+    if found["compiled"]:
+        columns = [Column("model", fold=True), Column("size", "right"), Column("age"), Column("state", fold=True)]
+        page.table(columns, [_entry_cells(row) for row in found["compiled"]])
+    else:
+        page.line("none; the first use of a model compiles it")
+    page.line()
+    page.heading(f"timm's weights in the hub's cache, {found['hub_folder']}: {size_text(found['weights_bytes'])}")
+    if found["weights"]:
+        columns = [Column("repository", fold=True), Column("size", "right"), Column("age")]
+        rows = [(row["repo"], size_text(row["size_bytes"]), age_text(row["age_seconds"])) for row in found["weights"]]
+        page.table(columns, rows)
+        page.line("Other programs share these: --prune and --clear leave them; 'hf cache rm' removes them.", "dim")
+    else:
+        page.line("none")
+
+
+def show_removed(found: dict[str, Any], page: Page) -> None:
+    """What was removed, and what that frees."""
+    for row in found["removed"]:
+        page.line(f"removed {row['name']} ({size_text(row['size_bytes'])}): {row['reason']}")
+    count = len(found["removed"])
+    page.line(f"{count} removed, {size_text(found['freed_bytes'])} freed" if count else "there was nothing to remove")
+
+
+def _entry_row(entry: StoredEntry, now: float) -> dict[str, Any]:
+    provenance = entry.model.provenance if entry.model is not None else None
+    return {
+        "name": entry.folder.name,
+        "timm_name": provenance.timm_name if provenance is not None else None,
+        "weights_from": entry.model.weights_origin if entry.model is not None else None,
+        "weights_sha256": provenance.weights_digest if provenance is not None else None,
+        "timm": provenance.timm_version if provenance is not None else None,
+        "openvino": provenance.openvino_version if provenance is not None else None,
+        "size_bytes": entry.size_bytes,
+        **_times(entry.built, now),
+        "in_use": entry.unused is None,
+        "unused_because": entry.unused,
+    }
+
+
+def _entry_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    model = row["timm_name"] or row["name"]
+    origin = row["weights_from"] or ""
+    name = f"{model}, {origin}" if origin.startswith("file ") else model
+    state = "in use" if row["in_use"] else f"unused: {row['unused_because']}"
+    return name, size_text(row["size_bytes"]), age_text(row["age_seconds"]), state
+
+
+def _times(moment: float, now: float) -> dict[str, Any]:
+    return {
+        "age_seconds": max(0, round(now - moment)),
+        "modified": datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _removed_rows(removed: list[Removed]) -> dict[str, Any]:
+    rows = [{"name": each.name, "size_bytes": each.size_bytes, "reason": each.reason} for each in removed]
+    return {"removed": rows, "freed_bytes": sum(each.size_bytes for each in removed)}
