@@ -3,7 +3,7 @@
 import hashlib
 from array import array
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resnext.records import Failure, Source
 from resnext.writers.rows import exact_name
@@ -23,9 +23,8 @@ class DoneInputs:
 
     def __init__(self) -> None:
         self._digests = bytearray()
-        self._high: NDArray[np.uint64] | None = None
-        self._low: NDArray[np.uint64]
-        self._left: NDArray[np.uint32]
+        self._sorted: NDArray[np.bytes_] | None = None
+        self._taken: NDArray[np.uint32]  # at the first of equal digests: how often it was asked for
         self.count = 0
         self.skipped = 0
 
@@ -36,24 +35,22 @@ class DoneInputs:
 
     def take(self, name: bytes) -> bool:
         """Whether this input was done; each time that it was answers for one time that it is asked."""
-        import numpy as np
-
         if not self.count:
             return False
-        if self._high is None:
+        if self._sorted is None:
             self._sort()
-        assert self._high is not None
+        assert self._sorted is not None
         digest = _digest(name)
-        high, low = int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
-        index = int(np.searchsorted(self._high, np.uint64(high)))
-        while index < len(self._high) and self._high[index] == high:
-            if self._low[index] == low:
-                if not self._left[index]:
-                    return False
-                self._left[index] -= 1
-                return True
-            index += 1
-        return False
+        first = int(self._sorted.searchsorted(digest))
+        if first == self.count or self._sorted[first] != digest.rstrip(b"\0"):  # as numpy gives them back
+            return False
+        times = 1
+        if first + 1 < self.count and self._sorted[first + 1] == self._sorted[first]:
+            times = int(self._sorted.searchsorted(digest, "right")) - first
+        if self._taken[first] == times:
+            return False
+        self._taken[first] += 1
+        return True
 
     def remaining(self, inputs: Iterable[Source | Failure]) -> Iterator[Source | Failure]:
         """Give the inputs that are not done yet, lazily; counts the others as `skipped`."""
@@ -67,16 +64,10 @@ class DoneInputs:
     def _sort(self) -> None:
         import numpy as np
 
-        pairs = np.frombuffer(self._digests, dtype=">u8").reshape(-1, 2)
-        order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-        high, low = pairs[order, 0].astype(np.uint64), pairs[order, 1].astype(np.uint64)
-        first = np.ones(len(high), dtype=bool)
-        first[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
-        (starts,) = np.nonzero(first)
-        self._high, self._low = high[starts], low[starts]
-        self._left = np.diff(np.append(starts, len(high))).astype(np.uint32)
-        del pairs
-        self._digests = bytearray()
+        # In place: a million are 16 MB, and not for a moment more.
+        self._sorted = np.frombuffer(self._digests, dtype=f"S{_DIGEST_BYTES}")
+        self._sorted.sort()
+        self._taken = np.zeros(self.count, np.uint32)
 
 
 class Spans:
@@ -96,5 +87,5 @@ class Spans:
         return iter(zip(self._edges[::2], self._edges[1::2], strict=True))
 
 
-def _digest(name: bytes) -> Any:
+def _digest(name: bytes) -> bytes:
     return hashlib.blake2b(name, digest_size=_DIGEST_BYTES).digest()

@@ -20,6 +20,7 @@ IMAGE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .webp .avif .avifs .gif .tif .tiff .bmp .dib .jp2 .j2k .jpf .jpx .jpc .j2c .mpo"
     " .ppm .pgm .pbm .pnm .ico .tga .heic .heif .hif .jxl".split()
 )
+_Identity = tuple[int, int]  # device and inode
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -34,35 +35,50 @@ class FolderConfig:
 def walk(folder: str, config: FolderConfig) -> Iterator[Source | Failure]:
     """Give the pictures below `folder`; one without any, or that can't be listed, as a Failure in its place."""
     found = False
-    for item in _walk(folder, config, ancestors=()):
+    for item in _walk(folder, config):
         found = True
         yield item
     if not found:
         yield Failure(Source(folder), FailureCode.NO_IMAGES, "no images in this folder")
 
 
-def _walk(folder: str, config: FolderConfig, ancestors: tuple[tuple[int, int], ...]) -> Iterator[Source | Failure]:
+def _walk(top: str, config: FolderConfig) -> Iterator[Source | Failure]:
+    # The folders that are being walked, outermost first, with what is left of each; a tree may be deeper than calls go.
+    walking: list[tuple[_Identity, Iterator[os.DirEntry[str]]]] = []
+    entered: str | None = top
+    while entered is not None or walking:
+        if entered is not None:
+            listed = _listed(entered, {identity for identity, _ in walking})
+            if isinstance(listed, Failure):
+                yield listed
+            elif listed is not None:
+                walking.append(listed)
+            entered = None
+            continue
+        entry = next(walking[-1][1], None)
+        if entry is None:
+            walking.pop()
+        elif entry.name.startswith(".") and not config.include_hidden:
+            continue
+        elif is_dir(entry):
+            entered = entry.path if entry.name not in config.excluded_dirs else None
+        elif is_picture(entry.name):
+            yield Source(entry.path)
+
+
+def _listed(folder: str, walking: set[_Identity]) -> tuple[_Identity, Iterator[os.DirEntry[str]]] | Failure | None:
+    """List a folder in order; None for a symbolic link back to a folder that is being walked."""
     try:
         status = os.stat(folder)  # noqa: PTH116
         identity = (status.st_dev, status.st_ino)
-        if identity in ancestors:
-            return  # a symbolic link back to a folder that is being walked
+        if identity in walking:
+            return None
         with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: natural_key(entry.name))
+            return identity, iter(sorted(listing, key=lambda entry: natural_key(entry.name)))
     except PermissionError:
-        yield Failure(Source(folder), FailureCode.PERMISSION, "no permission to list this folder")
-        return
+        return Failure(Source(folder), FailureCode.PERMISSION, "no permission to list this folder")
     except OSError as error:
-        yield Failure(Source(folder), FailureCode.READ_ERROR, f"can't list this folder: {error.strerror}")
-        return
-    for entry in entries:
-        if entry.name.startswith(".") and not config.include_hidden:
-            continue
-        if is_dir(entry):
-            if entry.name not in config.excluded_dirs:
-                yield from _walk(entry.path, config, (*ancestors, identity))
-        elif is_picture(entry.name):
-            yield Source(entry.path)
+        return Failure(Source(folder), FailureCode.READ_ERROR, f"can't list this folder: {error.strerror}")
 
 
 def is_picture(name: str) -> bool:
