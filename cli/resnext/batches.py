@@ -108,6 +108,9 @@ class LookAhead:
                 yield self._batch(entries, pixels) if entries else None
                 entries, pixels = [], []
                 continue
+            except Exception as fault:  # ours, not the photo's: what came before it is handed out first
+                item = _End(fault)
+                break
             self._free_place(item)
             entries.append(entry)
             item = None

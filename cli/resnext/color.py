@@ -89,7 +89,8 @@ def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
             raise InputError(FailureCode.CORRUPT, "broken image: no finite pixel")
         low, high = float(finite.min()), float(finite.max())
         if image.mode == "I" and low >= 0 and high <= 65535:
-            low, high = 0.0, 65535.0
+            # Pillow scales a PGM to 16 bits; other wide integers may just as well hold 8.
+            low, high = 0.0, 65535.0 if high > 255 or image.format == "PPM" else 255.0
         elif image.mode == "F" and low >= 0 and high <= 1:
             low, high = 0.0, 1.0
     scaled = np.nan_to_num((values - low) / ((high - low) or 1.0), nan=0.0, posinf=1.0, neginf=0.0) * 255.0

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from resnext.errors import ExitCode, OutputError, TooManyFailures, UsageError
+from resnext.errors import ExitCode, FailureCode, InputError, OutputError, TooManyFailures, UsageError
 from resnext.records import Failure
 from resnext.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from resnext.batches import Load
     from resnext.output import OutputRequest, ResultFile, Settings, Stdout
@@ -202,7 +205,14 @@ def _loader(model: "OpenedModel", request: ClassifyRequest) -> "Load":
         transform = timm_transform(config)
         shorter_side = 0
     decoding = DecodeConfig(0 if request.exact else shorter_side, request.max_megapixels)
-    return lambda source: transform(decode(source, decoding))
+
+    def load(source: "Source") -> "NDArray[np.float32]":
+        try:
+            return transform(decode(source, decoding))
+        except MemoryError as error:  # in the resize; decoding answers for its own
+            raise InputError(FailureCode.TOO_LARGE, "not enough memory to resize it") from error
+
+    return load
 
 
 def _writer_maker(

