@@ -19,8 +19,8 @@ class Source:
 
     `file` is the path as found, decoded with the file system's encoding and surrogateescape, so that
     `os.fsencode(file)` gives the very bytes of the name back. Where it does not name a file on this machine, `read`
-    gives the content, or raises InputError; `remote` says that reading waits for another machine, so that many may be
-    read at once. Equality and hash are of the name alone.
+    gives the content, once, or raises InputError; `remote` says that reading waits for another machine, so that many
+    may be read at once. Equality and hash are of the name alone.
     """
 
     file: str

@@ -40,7 +40,7 @@ def classify(
     column: options.Column = None,
     timeout: options.Timeout = 30.0,
     retries: options.Retries = 2,
-    max_file_size: options.MaxFileSize = 256.0,
+    max_file_size: options.MaxFileSize = 100.0,
     exclude_dir: options.ExcludeDir = None,
     include_hidden: options.IncludeHidden = False,
     frames: options.Frames = "1",

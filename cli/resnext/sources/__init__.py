@@ -32,7 +32,7 @@ class SourceConfig:
     lists: ListConfig = field(default_factory=ListConfig)
     timeout: float = 30.0
     retries: int = 2
-    max_bytes: int = 256_000_000
+    max_bytes: int = 100_000_000
     offline: bool = False
 
 
@@ -125,7 +125,7 @@ class _Finder:
             from resnext.sources import archives
 
             if archives.is_archive(path) and os.path.isfile(path):  # noqa: PTH113
-                return archives.pictures(path, self._config.max_bytes)
+                return archives.pictures(path, self._config.folders, self._config.max_bytes)
         return iter([Source(path)])
 
     def _matches(self, pattern: str) -> Iterator[Source | Failure]:

@@ -10,7 +10,7 @@ from types import ModuleType
 from resnext.errors import FailureCode, InputError
 from resnext.records import Failure, Source
 from resnext.sources import tars, zips
-from resnext.sources.folders import is_picture
+from resnext.sources.folders import FolderConfig, is_wanted
 
 MEMBER_MARK = "!/"
 _ZIP_SUFFIXES = (".zip", ".cbz")
@@ -21,14 +21,15 @@ def is_archive(path: str) -> bool:
     return path.lower().endswith((*_ZIP_SUFFIXES, *tars.SUFFIXES))
 
 
-def pictures(path: str, max_bytes: int) -> Iterator[Source | Failure]:
+def pictures(path: str, config: FolderConfig, max_bytes: int) -> Iterator[Source | Failure]:
     """Give the pictures of an archive in its own order; an archive without any, or a broken one, as a Failure.
 
-    Archives inside are not entered. A member is given up beyond `max_bytes`, whatever size it claims to have.
+    What a folder would leave out (hidden files, __MACOSX) is left out here too; archives inside are not entered. A
+    member is given up beyond `max_bytes`, whatever size it claims to have.
     """
     found = False
     try:
-        for item in _room(path).members(path, is_picture, max_bytes):
+        for item in _room(path).members(path, lambda name: is_wanted(name, config), max_bytes):
             found = True
             yield item
     except InputError as error:

@@ -14,7 +14,7 @@ from resnext.records import Failure, Source
 # Folders of other programs: version control, packages, thumbnails of NAS systems and photo managers, rubbish bins.
 DEFAULT_EXCLUDED_DIRS = (
     *(".git", ".hg", ".svn", "node_modules", "__pycache__"),
-    *("@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found"),
+    *("@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", "__MACOSX"),
 )
 IMAGE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .webp .avif .avifs .gif .tif .tiff .bmp .jp2 .j2k .jpf .jpx .jpc .j2c .mpo"
@@ -79,6 +79,14 @@ def _listed(folder: str, walking: set[_Identity]) -> tuple[_Identity, Iterator[o
         return Failure(Source(folder), FailureCode.PERMISSION, "no permission to list this folder")
     except OSError as error:
         return Failure(Source(folder), FailureCode.READ_ERROR, f"can't list this folder: {error.strerror}")
+
+
+def is_wanted(path: str, config: FolderConfig) -> bool:
+    """Whether a walk would take the file with this path below the folder, as far as names tell."""
+    *folders, name = path.split("/")
+    if not is_picture(name) or not config.excluded_dirs.isdisjoint(folders):
+        return False
+    return config.include_hidden or not any(part.startswith(".") and part.strip(".") for part in (*folders, name))
 
 
 def is_picture(name: str) -> bool:
