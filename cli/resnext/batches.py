@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -103,7 +103,7 @@ class LookAhead:
                 if isinstance(item, _End):
                     break
                 entry = item if isinstance(item, Failure) else self._decoded(item, pixels)
-            except (queue.Empty, TimeoutError):
+            except queue.Empty:
                 # What is complete goes out now: the next input may be a slow one, or not there yet.
                 yield self._batch(entries, pixels) if entries else None
                 entries, pixels = [], []
@@ -120,9 +120,11 @@ class LookAhead:
             raise item.error
 
     def _decoded(self, item: _Decoding, pixels: list[NDArray[np.float32]]) -> Source | Failure:
-        """Add one photo's pixels, or give its Failure. Raises TimeoutError while it is still being decoded."""
+        """Add one photo's pixels, or give its Failure. Raises queue.Empty while it is still being decoded."""
+        if not wait((item.pixels,), _PATIENCE_SECONDS).done:
+            raise queue.Empty
         try:
-            pixels.append(item.pixels.result(_PATIENCE_SECONDS))
+            pixels.append(item.pixels.result())
         except InputError as error:
             return Failure(item.source, error.code, str(error))
         return item.source

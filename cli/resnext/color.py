@@ -21,6 +21,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
         InputError: a float image without one finite pixel.
     """
     profile = image.info.get("icc_profile")
+    if not isinstance(profile, bytes):  # a broken TIFF may hold a number there
+        profile = None
     if image.mode.startswith(("I", "F")):
         return _scaled_to_8_bits(image).convert("RGB")
     if image.mode == "LAB":
@@ -87,8 +89,12 @@ def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
             raise InputError(FailureCode.CORRUPT, "broken image: no finite pixel")
         low, high = float(finite.min()), float(finite.max())
         if image.mode == "I" and low >= 0 and high <= 65535:
-            low, high = 0.0, 65535.0 if high > 255 else 255.0
+            low, high = 0.0, 65535.0
         elif image.mode == "F" and low >= 0 and high <= 1:
             low, high = 0.0, 1.0
     scaled = np.nan_to_num((values - low) / ((high - low) or 1.0), nan=0.0, posinf=1.0, neginf=0.0) * 255.0
-    return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+    levels = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    transparent = image.info.get("transparency")  # a grey level of a 16-bit PNG
+    if isinstance(transparent, int):
+        levels[values == transparent] = 255
+    return Image.fromarray(levels)

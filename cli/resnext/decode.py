@@ -43,7 +43,7 @@ _ERRNO_CODES = {
     errno.EPERM: _NO_PERMISSION,
     errno.ENXIO: (FailureCode.NOT_A_FILE, "not a regular file"),
 }
-_TRUNCATION_WORDS = ("truncated", "broken data stream", "unexpected end", "not enough", "unrecognized data stream")
+_TRUNCATION_WORDS = ("truncated", "unexpected end", "not enough")
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,18 +38,24 @@ def _in_flight(batches: Iterable[Batch | None], engine: Engine) -> Iterator[tupl
     """Keep the engine busy with up to `depth` batches; give the oldest when it is done or its place is needed."""
     pending: deque[tuple[Batch, Ticket | None]] = deque()
     running = 0
-    for batch in batches:
-        if batch is not None and len(batch.pixels):
-            while running >= engine.depth:
+    fault: Exception | None = None
+    try:
+        for batch in batches:
+            if batch is not None and len(batch.pixels):
+                while running >= engine.depth:
+                    oldest = pending.popleft()
+                    running -= oldest[1] is not None
+                    yield oldest
+                pending.append((batch, engine.submit(batch.pixels)))
+                running += 1
+            elif batch is not None:
+                pending.append((batch, None))
+            while pending and (pending[0][1] is None or pending[0][1].done()):
                 oldest = pending.popleft()
                 running -= oldest[1] is not None
                 yield oldest
-            pending.append((batch, engine.submit(batch.pixels)))
-            running += 1
-        elif batch is not None:
-            pending.append((batch, None))
-        while pending and (pending[0][1] is None or pending[0][1].done()):
-            oldest = pending.popleft()
-            running -= oldest[1] is not None
-            yield oldest
+    except Exception as raised:  # what came before it is under way, and is not lost
+        fault = raised
     yield from pending
+    if fault is not None:
+        raise fault

@@ -110,7 +110,14 @@ def _resize_centre_only(
     scale_x, scale_y = image.width / size[0], image.height / size[1]
     left, top = corner
     box = (left * scale_x, top * scale_y, (left + crop) * scale_x, (top + crop) * scale_y)
-    return image.resize((crop, crop), resampling, box=box)
+    # Pillow keeps the box in float32, too coarse far from the origin: first cut out its neighbourhood, as wide as the
+    # widest filter (Lanczos, 3 output pixels a side) reaches.
+    reach_x, reach_y = (math.ceil(4 * max(scale, 1.0)) for scale in (scale_x, scale_y))
+    x, y = max(0, math.floor(box[0]) - reach_x), max(0, math.floor(box[1]) - reach_y)
+    right = min(image.width, math.ceil(box[2]) + reach_x)
+    bottom = min(image.height, math.ceil(box[3]) + reach_y)
+    near = (box[0] - x, box[1] - y, box[2] - x, box[3] - y)
+    return image.crop((x, y, right, bottom)).resize((crop, crop), resampling, box=near)
 
 
 def _normalisation_tables(config: PreprocessingConfig) -> list[NDArray[np.float32]]:

@@ -261,10 +261,12 @@ def test_an_error_of_the_sources_is_raised_after_what_came_before(count: int) ->
     assert came == [source(number) for number in range(count)]
 
 
-@pytest.mark.parametrize("error", [ValueError("a fault"), TimeoutError("a disk that does not answer")], ids=repr)
-def test_a_fault_in_loading_is_raised_not_taken_for_a_bad_photo(error: Exception) -> None:
-    def faulty(given: Source) -> NDArray[np.float32]:
+@pytest.mark.parametrize("remote", [False, True])
+@pytest.mark.parametrize("error", [ValueError("a fault"), TimeoutError("no answer")], ids=repr)
+def test_a_fault_in_loading_is_raised_not_taken_for_a_bad_photo(error: Exception, remote: bool) -> None:
+    def faulty(*arguments: object) -> bytes:
         raise error
 
-    with look_ahead([source(0)], faulty) as ahead, pytest.raises(type(error), match=str(error)):
+    given = Source("0.jpg", read=faulty, remote=True) if remote else source(0)
+    with look_ahead([given], faulty) as ahead, pytest.raises(type(error), match=str(error)):  # type: ignore[arg-type]
         list(itertools.islice(ahead.batches(4), 100))

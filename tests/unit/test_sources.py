@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resnext.records import Failure, Source
-from resnext.sources import find
+from resnext.sources import SourceConfig, find
 from resnext.sources.folders import DEFAULT_EXCLUDED_DIRS, FolderConfig, natural_key
 
 NOT_ROOT = pytest.mark.skipif(
@@ -31,7 +31,7 @@ def plant(root: Path, *names: str) -> Path:
 
 def found(*arguments: Path | str, config: FolderConfig | None = None) -> list[str]:
     """The files found, relative to the first argument; failures as "code name"."""
-    items = find([str(argument) for argument in arguments], config or FolderConfig())
+    items = find([str(argument) for argument in arguments], SourceConfig(config or FolderConfig()))
     return [_short(item, str(arguments[0])) for item in items]
 
 
@@ -80,7 +80,7 @@ def test_any_names_have_one_order(names: list[str], seed: int) -> None:
 def test_arguments_keep_their_order_and_repeats(tmp_path: Path) -> None:
     plant(tmp_path, "b/2.jpg", "b/1.jpg", "a.jpg")
     paths = [str(tmp_path / name) for name in ("b", "a.jpg", "b", "a.jpg")]
-    assert [Path(item.file).name for item in find(paths, FolderConfig()) if isinstance(item, Source)] == [
+    assert [Path(item.file).name for item in find(paths, SourceConfig()) if isinstance(item, Source)] == [
         *("1.jpg", "2.jpg", "a.jpg"),
         *("1.jpg", "2.jpg", "a.jpg"),
     ]
@@ -109,7 +109,7 @@ def test_a_folder_gives_its_pictures_and_those_below(tmp_path: Path) -> None:
 def test_a_file_that_was_named_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
     if name != "missing.jpg":
         plant(tmp_path, name)
-    assert list(find([str(tmp_path / name)], FolderConfig())) == [Source(str(tmp_path / name))]
+    assert list(find([str(tmp_path / name)], SourceConfig())) == [Source(str(tmp_path / name))]
 
 
 def test_hidden_files_and_folders_are_taken_on_request(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_names_that_are_not_utf_8_keep_their_bytes(tmp_path: Path) -> None:
         (tmp_path / os.fsdecode(name)).write_bytes(b"")
     (tmp_path / os.fsdecode(b"d\xe9")).mkdir()
     (tmp_path / os.fsdecode(b"d\xe9") / "a.jpg").write_bytes(b"")
-    items = list(find([str(tmp_path)], FolderConfig()))
+    items = list(find([str(tmp_path)], SourceConfig()))
     assert {os.fsencode(item.file) for item in items if isinstance(item, Source)} == {
         os.fsencode(tmp_path) + b"/" + name for name in (*names, b"d\xe9/a.jpg")
     }
@@ -212,7 +212,7 @@ def test_a_very_deep_tree_is_walked_to_its_end(tmp_path: Path) -> None:
     photo = Path(deep[-1]) / "a.jpg"
     try:
         photo.write_bytes(b"")
-        assert list(find([str(tmp_path)], FolderConfig())) == [Source(str(photo))]
+        assert list(find([str(tmp_path)], SourceConfig())) == [Source(str(photo))]
     finally:  # pytest's own clean-up recurses
         photo.unlink()
         for folder in reversed(deep[1:]):
@@ -238,7 +238,7 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 def test_the_first_picture_comes_before_the_rest_of_the_tree_is_listed(tmp_path: Path, listed: list[str]) -> None:
     plant(tmp_path, *(f"{number}/{deeper}/a.jpg" for number in range(30) for deeper in range(3)))
-    items = find([str(tmp_path)], FolderConfig())
+    items = find([str(tmp_path)], SourceConfig())
     assert listed == []
     next(items)
     assert len(listed) <= 3
@@ -248,7 +248,7 @@ def test_the_first_picture_comes_before_the_rest_of_the_tree_is_listed(tmp_path:
 
 def test_an_argument_is_looked_at_when_its_turn_comes(tmp_path: Path) -> None:
     plant(tmp_path, "first/a.jpg")
-    items = find([str(tmp_path / "first"), str(tmp_path / "second")], FolderConfig())
+    items = find([str(tmp_path / "first"), str(tmp_path / "second")], SourceConfig())
     next(items)
     plant(tmp_path, "second/b.jpg")
     assert [item.file for item in items if isinstance(item, Source)] == [str(tmp_path / "second" / "b.jpg")]

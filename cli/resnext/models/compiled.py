@@ -101,9 +101,11 @@ class Store:
         """Give the provenance that answered `request` last time; None if never, or if the note can't be read."""
         try:
             noted = json.loads(self._ref_path(request).read_bytes())
-            return Provenance(**noted["provenance"]) if noted["request"] == request else None
-        except (OSError, ValueError, KeyError, TypeError):
+            provenance = Provenance(**noted["provenance"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
+        texts = (provenance.timm_name, provenance.weights_digest, provenance.timm_version, provenance.openvino_version)
+        return provenance if noted["request"] == request and all(isinstance(text, str) for text in texts) else None
 
     def remember(self, request: str, provenance: Provenance) -> None:
         """Note which entry answers `request`."""
@@ -201,7 +203,7 @@ class Store:
         return self.compiled / f"{name.strip('.')[:60]}-{provenance.key}"
 
     def _ref_path(self, request: str) -> Path:
-        return self.refs / f"{hashlib.sha256(request.encode()).hexdigest()[:32]}.json"
+        return self.refs / f"{hashlib.sha256(request.encode(errors='surrogateescape')).hexdigest()[:32]}.json"
 
     def _make_folder(self, folder: Path) -> None:
         try:
@@ -254,7 +256,7 @@ def read_entry(folder: Path) -> tuple[CompiledModel, dict[str, list[str | int]]]
             num_features=body["num_features"],
         )
         return model, {name: body["files"][name] for name in CHECKED_FILES}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedEntry(f"{folder}: incomplete or unreadable ({type(error).__name__})") from error
 
 

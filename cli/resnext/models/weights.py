@@ -21,7 +21,8 @@ HUB_ANSWER_SECONDS = 1.5  # two seconds are promised, the start of the client in
 # timm's order: the safetensors file first, then the older pickle, which is read with weights_only.
 HUB_FILENAMES = ("model.safetensors", "pytorch_model.bin")
 # Facebook's and torchvision's file names end in the first digits of the file's own SHA-256.
-_DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[^.]+$")
+# Without a letter it is taken for a date.
+_DIGEST_IN_NAME = re.compile(r"-(?=\d*[a-f])([0-9a-f]{8,64})\.[^.]+$")
 
 FileKind = Literal["safetensors", "torch"]
 
@@ -153,16 +154,16 @@ def _kind(path: Path, head: bytes, size: int) -> FileKind:
         raise ModelError(f"{path}: the weights file is empty; download it again")
     if head.startswith(b"version https://git-lfs"):
         raise ModelError(f"{path}: a Git LFS pointer, not the weights; run 'git lfs pull' where it is from")
-    if head.lstrip()[:1] == b"<":
-        raise ModelError(f"{path}: a web page saved as weights; download the file itself")
     if len(head) > 8 and head[8:9] == b"{":
         header_size = int.from_bytes(head[:8], "little")
         if 8 + header_size <= size:
             return "safetensors"
         raise ModelError(f"{path}: the weights file is truncated; download it again")
     # A zip archive (torch.save since 1.6) or a bare pickle of protocol 2 or later (before).
-    if head.startswith(b"PK\x03\x04") or (head[0] == 0x80 and head[1] >= 2):
+    if head.startswith(b"PK\x03\x04") or (head[0] == 0x80 and head[1:2] >= b"\x02"):
         return "torch"
+    if head.lstrip()[:1] == b"<":
+        raise ModelError(f"{path}: a web page saved as weights; download the file itself")
     raise ModelError(f"{path}: neither a safetensors file nor a PyTorch checkpoint")
 
 

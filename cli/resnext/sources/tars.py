@@ -209,7 +209,8 @@ class _Forward:
     """
 
     def __init__(self, stream: IO[bytes], raw: IO[bytes] | None, max_bytes: int) -> None:
-        self._stream, self._raw, self._max_bytes = stream, raw, max_bytes
+        self._stream, self._raw = stream, raw
+        self._most = max(max_bytes, _SKIP_BYTES) + _BLOCK_BYTES
         self._position = 0
         self.last = b""
 
@@ -228,7 +229,7 @@ class _Forward:
         return self._position
 
     def read(self, size: int) -> bytes:
-        if size > self._max_bytes + _BLOCK_BYTES:  # a header that claims to be as large
+        if size > self._most:  # a header that claims to be as large
             raise tarfile.ReadError("header too large")
         self.last = self._stream.read(size)
         self._position += len(self.last)

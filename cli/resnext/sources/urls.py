@@ -7,6 +7,7 @@ may do to gain time: names that are not resolved, connections that are not taken
 import asyncio
 import atexit
 import concurrent.futures
+import contextlib
 import email.utils
 import functools
 import os
@@ -95,18 +96,19 @@ class Fetcher:
 
     async def _once(self, url: str) -> bytes:
         try:
-            request: httpx2.Request | None = self._client.build_request("GET", _encodable(url))
+            request = self._client.build_request("GET", _encodable(url))
+            if not request.url.host:
+                raise InputError(FailureCode.BAD_ENTRY, "not a valid address")
             for _ in range(MAX_REDIRECTS + 1):
-                assert request is not None
                 if request.url.scheme not in ("http", "https") or not request.url.host:
                     raise InputError(FailureCode.HTTP, "redirected to what is no http or https address")
                 response = await self._client.send(request, stream=True)
                 try:
                     if not response.has_redirect_location:
                         return await self._content(response)
-                    request = response.next_request
-                    if request is None:
+                    if response.next_request is None:
                         raise InputError(FailureCode.HTTP, "redirected to what is no address")
+                    request = response.next_request
                 finally:
                     await response.aclose()
             raise InputError(FailureCode.HTTP, f"redirected more than {MAX_REDIRECTS} times")
@@ -150,25 +152,36 @@ class Fetcher:
     def _loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._running is None:
-                loop = self._running = asyncio.new_event_loop()
-                thread = threading.Thread(target=loop.run_forever, name="fetch", daemon=True)
-                thread.start()
-                atexit.register(_end, loop, thread)
+                self._running = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._running.run_forever, name="fetch", daemon=True)
+                self._thread.start()
+                atexit.register(self.close)
             return self._running
 
+    def close(self) -> None:
+        """Give up what is still being fetched, and every connection; done at the end of the process at the latest."""
+        with self._lock:
+            loop, self._running = self._running, None
+        if loop is None:
+            return
+        atexit.unregister(self.close)
+        ended = asyncio.run_coroutine_threadsafe(self._give_up(), loop)
+        with contextlib.suppress(concurrent.futures.TimeoutError):
+            ended.result(1)
+        loop.call_soon_threadsafe(loop.stop)
+        self._thread.join(1)
+        if not self._thread.is_alive():
+            loop.close()
 
-def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
-    """Cancel what is still being fetched, so that nothing of it complains when the interpreter ends."""
-
-    async def cancel() -> None:
+    async def _give_up(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
-        await asyncio.wait(others, timeout=0.5) if others else None
-        loop.stop()
-
-    asyncio.run_coroutine_threadsafe(cancel(), loop)
-    thread.join(1)
+        if others:
+            await asyncio.wait(others, timeout=0.5)
+        if "_client" in self.__dict__:
+            await self._client.aclose()
+            del self._client
 
 
 class _Retryable(Exception):

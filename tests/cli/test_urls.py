@@ -1,0 +1,76 @@
+"""Addresses through whole processes, against a hostile server on loopback."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import SAMPLES, RunResnext, clean_environment
+from hostile_server import HostileServer
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[HostileServer]:
+    with HostileServer().running() as running:
+        yield running
+
+
+def test_good_and_bad_addresses_keep_their_places(resnext: RunResnext, server: HostileServer) -> None:
+    paths = ["/good", "/missing", "/wrong-type", "/stall-in-body", "/page", "/twice-busy", "/to-file", "/good"]
+    camera = str(SAMPLES / "camera.tif")
+    done = resnext(
+        *("classify", "-m", "lite0", "--timeout", "5", camera, *[server.endpoint + path for path in paths], camera)
+    )
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1
+    assert [row["file"] for row in rows] == [camera, *[server.endpoint + path for path in paths], camera]
+    assert [row["error"] and row["error"]["code"] for row in rows] == [
+        *(None, None, "http", None, "timeout", "not_an_image", None, "http", None, None),
+    ]
+    labels = {row["predictions"][0]["label"] for row in rows[1:-1] if row["predictions"]}
+    assert labels == {"espresso"}
+    assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_many_addresses_share_the_wait(resnext: RunResnext, server: HostileServer, tmp_path: Path) -> None:
+    listed = tmp_path / "addresses.txt"
+    listed.write_text("".join(f"{server.endpoint}/slow?{number}\n" for number in range(200)))
+    done = resnext("classify", "-m", "lite0", "-k", "1", "--files-from", listed)
+    files = [json.loads(line)["file"] for line in done.stdout.splitlines()]
+    assert (done.returncode, files) == (0, listed.read_text().splitlines())
+
+
+def test_secrets_are_neither_in_rows_nor_in_messages(resnext: RunResnext, server: HostileServer) -> None:
+    own = server.endpoint.replace("http://", "http://user:hunter2@")
+    done = resnext("classify", "-m", "lite0", own + "/good", own + "/missing")
+    assert "hunter2" not in done.stdout + done.stderr
+    assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["ok", "error"]
+
+
+def test_offline_leaves_addresses_alone(resnext: RunResnext, server: HostileServer) -> None:
+    done = resnext("classify", "-m", "lite0", "--offline", server.endpoint + "/offline")
+    assert json.loads(done.stdout)["error"]["code"] == "network"
+    assert not server.asked["/offline"]
+
+
+def test_finished_rows_are_not_held_back_and_a_leaving_reader_is_not_kept(
+    server: HostileServer, tmp_path: Path, warm_cache: Path
+) -> None:
+    photos = [str(SAMPLES / "coffee.png")] * 2
+    command = [sys.executable, "-m", "resnext", "classify", "-m", "lite0", *photos]
+    command += [server.endpoint + "/later", *[server.endpoint + "/stall-in-body"] * 3]
+    with subprocess.Popen(
+        command, env=clean_environment(tmp_path, warm_cache), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert json.loads(process.stdout.readline())["status"] == "ok"
+        assert json.loads(process.stdout.readline())["status"] == "ok"
+        process.stdout.close()
+        begin = time.monotonic()
+        assert process.wait(60) == 0
+        assert time.monotonic() - begin < 20  # the stalled ones would take 30 s
+        assert process.stderr.read() == b""

@@ -1,0 +1,118 @@
+"""Lists in every form, as files and through pipes."""
+
+import base64
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from resnext.errors import FailureCode, UsageError
+from resnext.records import Failure
+from resnext.sources.lists import ListConfig, check, entries
+
+
+def read(path: Path, null: bool = False, column: str | None = None) -> list[str]:
+    found = entries(str(path), ListConfig(null=null, column=column))
+    return [f"!{item.source.file}" if isinstance(item, Failure) else item for item in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("l.txt", b"a.jpg\nb c.jpg\n", ["a.jpg", "b c.jpg"]),
+        ("l.txt", b"\xef\xbb\xbfa.jpg\r\n\r\nb.jpg", ["a.jpg", "b.jpg"]),
+        ("l", b" a \n-rf\n\xff.jpg\n", [" a ", "-rf", "\udcff.jpg"]),
+        ("l.txt", b"", []),
+        ("l.csv", b"id,file\n1,a.jpg\n2,\"b,\n1.jpg\"\n3\n4,\n", ["a.jpg", "b,\n1.jpg", "!{path}:5"]),
+        ("l.tsv", b"file\tid\na,b.jpg\t1\n", ["a,b.jpg"]),
+        ("l.jsonl", b'{"file": "a.jpg"}\n\n"b.jpg"\nnot json\n{"file": 3}\n[]\n',
+         ["a.jpg", "b.jpg", "!{path}:4", "!{path}:5", "!{path}:6"]),
+        ("l.jsonl", b'{"file": "caf\\ufffd", "file_b64": "' + base64.b64encode(b"caf\xe9") + b'"}', ["caf\udce9"]),
+        ("l.jsonl", b'{"file": "x", "file_b64": "###"}\n', ["!{path}:1"]),
+    ],
+)  # fmt: skip
+def test_entries_come_as_they_were_written(tmp_path: Path, name: str, content: bytes, expected: list[str]) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert read(path) == [each.replace("{path}", str(path)) for each in expected]
+
+
+def test_null_takes_any_name(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    path.write_bytes(b"a\nb\0c\r\0\0\xff")
+    assert read(path, null=True) == ["a\nb", "c\r", "\udcff"]
+
+
+def test_columns(tmp_path: Path) -> None:
+    path = tmp_path / "l.txt"
+    path.write_text("id,photo\n1,a.jpg\n")
+    assert read(path, column="photo") == ["a.jpg"]
+    with pytest.raises(UsageError, match="id, photo"):
+        read(path, column="image")
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"x" * 3_000_000, b"a.jpg\0b.jpg\0"])
+def test_what_is_no_list_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "l.txt"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="not a list"):
+        read(path)
+
+
+def test_a_missing_list_is_found_out_early(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        check(str(tmp_path / "none.txt"), ListConfig())
+
+
+def test_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "l.parquet"
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        path.touch()
+        with pytest.raises(UsageError, match="pyarrow"):
+            check(str(path), ListConfig())
+        return
+    pq.write_table(pa.table({"file": ["a.jpg", None, "b.jpg"], "raw": [b"\xff", b"x", b""], "n": [1, 2, 3]}), path)
+    assert read(path) == ["a.jpg", "b.jpg"]
+    assert read(path, column="raw") == ["\udcff", "x"]
+    assert read(path, column="n") == [f"!{path}:{number}" for number in (1, 2, 3)]
+    with pytest.raises(UsageError, match="file, raw, n"):
+        read(path, column="x")
+    path.write_bytes(b"PAR1 no")
+    with pytest.raises(UsageError):
+        read(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes as POSIX has them")
+@pytest.mark.parametrize(
+    ("name", "first"), [("l.txt", b"a.jpg\nb"), ("l.csv", b"file\na.jpg\nb"), ("l.jsonl", b'{"file": "a.jpg"}\n{"f')]
+)
+def test_an_entry_is_given_while_the_next_is_not_there(tmp_path: Path, name: str, first: bytes) -> None:
+    path = tmp_path / name
+    os.mkfifo(path)
+    keep = os.open(path, os.O_RDWR)  # so that opening to read does not wait
+    os.write(keep, first)
+    found: Iterator[str | Failure] = entries(str(path), ListConfig())
+    begin = time.monotonic()
+    assert next(found) == "a.jpg"
+    assert time.monotonic() - begin < 5
+    os.close(keep)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=300), suffix=st.sampled_from([".txt", ".csv", ".tsv", ".jsonl"]))
+def test_only_our_own_errors_come_out(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"list{suffix}"
+    path.write_bytes(content)
+    try:
+        for entry in entries(str(path), ListConfig()):
+            assert isinstance(entry, str) or entry.code == FailureCode.BAD_ENTRY
+    except UsageError:
+        pass
