@@ -148,6 +148,10 @@ InfoModel = Annotated[
     str | None,
     typer.Argument(metavar="[MODEL]", help="A model of the shelf, any timm classifier, or auto.", show_default=False),
 ]
+InfoWeights = Annotated[
+    Path | None,
+    typer.Option("--weights", metavar="FILE", help="Show what a checkpoint holds, without running anything from it."),
+]
 Bibtex = Annotated[bool, typer.Option("--bibtex", help="Print how to cite MODEL, as BibTeX.")]
 LabelsPattern = Annotated[
     str | None,

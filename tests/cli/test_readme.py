@@ -3,15 +3,18 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from conftest import REPO, RunResnext
 
 README = (REPO / "README.md").read_text()
 
 
-def test_the_help_in_the_readme_is_the_programs_own(resnext: RunResnext) -> None:
-    """To renew it: paste the output of `COLUMNS=100 resnext classify --help`."""
-    shown = README.split("$ resnext classify --help\n")[1].split("```")[0]
-    printed = resnext("classify", "--help", env={"COLUMNS": "100"}).stdout
+@pytest.mark.parametrize("command", ["classify", "info"])
+def test_the_help_in_the_readme_is_the_programs_own(resnext: RunResnext, command: str) -> None:
+    """To renew it: paste the output of `COLUMNS=100 resnext <command> --help`."""
+    shown = README.split(f"$ resnext {command} --help\n")[1].split("```")[0]
+    printed = resnext(command, "--help", env={"COLUMNS": "100"}).stdout
     assert shown.strip() == printed.replace("python -m resnext", "resnext").strip()
 
 

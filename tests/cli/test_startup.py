@@ -23,7 +23,7 @@ finally:
 """
 
 
-def _imported(cache: Path, *arguments: str) -> set[str]:
+def imported_by(cache: Path, *arguments: str) -> set[str]:
     from conftest import clean_environment
 
     done = subprocess.run(
@@ -37,13 +37,13 @@ def _imported(cache: Path, *arguments: str) -> set[str]:
     return set(done.stderr.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("classify", "--help"), ("--version",)])
+@pytest.mark.parametrize("arguments", [("--help",), ("classify", "--help"), ("info", "--help"), ("--version",)])
 def test_help_imports_nothing_heavy(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    assert not _imported(tmp_path, *arguments) & (HEAVY | {"rich", "huggingface_hub"})
+    assert not imported_by(tmp_path, *arguments) & (HEAVY | {"rich", "huggingface_hub"})
 
 
 def test_a_warm_run_imports_no_torch_and_no_telemetry(warm_cache: Path) -> None:
-    imported = _imported(warm_cache, "classify", "-m", "lite0", str(SAMPLES / "coffee.png"))
+    imported = imported_by(warm_cache, "classify", "-m", "lite0", str(SAMPLES / "coffee.png"))
     assert "openvino" in imported
     assert not imported & {"torch", "timm", "torchvision", "huggingface_hub", "openvino_telemetry"}
     assert not imported & {"httpx2", "fsspec", "pyarrow", "asyncio", "zipfile", "tarfile"}
@@ -79,6 +79,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": {*STANDARD, "batches", "predictions", "engines"},
     # Joins models, engines and preprocessing into "a model that is ready".
     "shelf": {*STANDARD, "models", "engines", "preprocess"},
+    # Answers about all of them; its trial of a photo is a small run.
+    "info": {
+        *STANDARD,
+        "__version__",
+        "models",
+        "engines",
+        "shelf",
+        "decode",
+        "preprocess",
+        "batches",
+        "pipeline",
+        "output",
+    },
     # One run joins them all; only the command above it knows options.
     "run": {
         *STANDARD,
@@ -102,8 +115,16 @@ ONLY_IN = {
     "timm": {"engines/timm_models.py"},
     "torchvision": {"engines/timm_models.py"},
     "openvino": {"engines/openvino_engine.py", "engines/conversion.py"},
-    "typer": {"app.py", "options.py", "commands/classify.py"},
-    "PIL": {"color.py", "decode.py", "formats.py", "frames.py", "preprocess.py", "engines/timm_models.py"},
+    "typer": {"app.py", "options.py", "commands/classify.py", "commands/info.py"},
+    "PIL": {
+        "color.py",
+        "decode.py",
+        "formats.py",
+        "frames.py",
+        "preprocess.py",
+        "engines/timm_models.py",
+        "info/packages.py",  # which formats this Pillow was built with
+    },
     "httpx2": {"sources/urls.py"},
     "fsspec": {"sources/stores.py"},
     "pyarrow": {"sources/lists.py", "writers/parquet.py"},

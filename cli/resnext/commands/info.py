@@ -59,7 +59,7 @@ class InfoRequest:
 
 def info(
     model: options.InfoModel = None,
-    weights: options.Weights = None,
+    weights: options.InfoWeights = None,
     bibtex: options.Bibtex = False,
     labels: options.LabelsPattern = None,
     search: options.Search = None,

@@ -18,7 +18,7 @@ from resnext.records import Label
 def report(pattern: str, model: str | None, checkpoint: Path | None, store: Store, offline: bool) -> dict[str, Any]:
     """`labels`: index, name, description, synset, definition of each class that the pattern finds.
 
-    A pattern is held against names, each synonym, the synset and the index.
+    A number is an index; any other pattern is held against names, each synonym and the synset.
 
     Raises:
         ModelError: the model or checkpoint can't be had.
@@ -55,8 +55,8 @@ def show(found: dict[str, Any], page: Page) -> None:
 
 
 def _matches(wildcards: str, pattern: str, label: Label) -> bool:
-    if pattern.strip() == str(label.index):
-        return True
+    if pattern.strip().isdecimal():
+        return int(pattern) == label.index
     synonyms = [each.strip() for each in label.description.split(",")]
     return matches(wildcards, label.name, label.description, *synonyms, label.synset or "")
 

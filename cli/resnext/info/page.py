@@ -2,13 +2,12 @@
 
 import io
 import json
-import os
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from resnext.errors import OutputError
+from resnext.output import ReaderGone, Stdout
 from resnext.terminal import printable
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ class Page:
         self._console.print(table)
 
     def write(self) -> None:
-        """Write the page to stdout; a reader that has gone is no error.
+        """Write the page to stdout.
 
         Raises:
             OutputError: stdout can't be written.
@@ -114,23 +113,20 @@ def write_json(document: Any) -> None:
 
 
 def write_stdout(text: str) -> None:
-    """Write text to stdout and flush it.
+    """Write text to stdout and flush it; a reader that has gone is no error.
 
     Raises:
         OutputError: it is closed, or the disk behind it is full.
     """
-    if sys.stdout is None or sys.stdout.closed:
-        raise OutputError("stdout is closed; lead it to a file")
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="")
+    stdout = Stdout()
+    stdout.check()
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except OSError as error:
-        # What is still buffered can't be written either: let the interpreter's last flush end in nothing.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            raise OutputError(f"stdout: can't write the answer: {error.strerror or error}") from error
+        stdout.write(text.encode(errors="backslashreplace"))
+    except ReaderGone:
+        stdout.abandon()
+    except OutputError:
+        stdout.abandon()
+        raise
 
 
 def _wrapped(text: str, width: int) -> list[str]:
