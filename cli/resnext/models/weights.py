@@ -45,7 +45,7 @@ def from_file(path: Path, origin: str | None = None, promised: str | None = None
     """
     try:
         if path.exists() and not path.is_file():  # a FIFO would block, a device never end
-            raise ModelError(f"{path}: not a regular file; give a checkpoint")
+            raise ModelError(f"{path}: can't read the weights file: not a regular file")
         with path.open("rb") as file:
             head = file.read(64)
         size = path.stat().st_size
