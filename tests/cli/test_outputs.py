@@ -5,7 +5,6 @@ import csv
 import io
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -311,19 +310,23 @@ def test_a_full_device_as_output(resnext: RunResnext) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits as POSIX has them")
-@pytest.mark.parametrize("old", [False, True])
-@pytest.mark.parametrize("ending", ["jsonl", "csv", "json"])
+@pytest.mark.parametrize(("ending", "old"), [("jsonl", False), ("csv", True), ("json", True)])
 def test_a_disk_that_fills_up_costs_no_whole_row_and_no_old_file(
     resnext: RunResnext, tmp_path: Path, ending: str, old: bool
 ) -> None:
     """RLIMIT_FSIZE stands for the full disk: the write that crosses it fails half done."""
+    import resource
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+
     output = tmp_path / f"out.{ending}"
     options = ("-m", "lite0", "-o", output)
     if old:
         output.write_bytes(b"precious\n")
     done = resnext(
         "classify", *options, "--overwrite", *[COFFEE] * 30,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)),
+        preexec_fn=limit,
     )  # fmt: skip
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1 and "can't write the results: File too large" in done.stderr

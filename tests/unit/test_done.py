@@ -6,6 +6,8 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from resnext.errors import FailureCode, UsageError
 from resnext.output.done import DoneInputs, Spans
@@ -82,6 +84,30 @@ def test_stored_rows_are_read_back(format: str, content: bytes, expected: list[t
     whole = rows[-1].end if rows else 0
     assert [row.start for row in rows] == [0, *(row.end for row in rows[:-1])][: len(rows)]
     assert content[:whole].endswith(b"\n") or whole == 0
+
+
+ROWS = {
+    "jsonl": b'{"file": "a", "status": "ok"}\n{"file": "?", "file_b64": "Y2Fm6Q==", "status": "error"}\n',
+    "csv": HEADER + b'"a\nb",ok,x,,\nc,error,,,\n',
+}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    format=st.sampled_from(sorted(ROWS)),
+    edits=st.lists(st.tuples(st.integers(0, 80), st.integers(0, 3), st.binary(max_size=4)), min_size=1, max_size=4),
+)
+def test_only_our_own_error_comes_out_of_a_damaged_file(format: str, edits: list[tuple[int, int, bytes]]) -> None:
+    content = ROWS[format]
+    for start, length, put in edits:
+        content = content[:start] + put + content[start + length :]
+    try:
+        end = 0
+        for row in stored_rows(io.BytesIO(content), Path("f"), format):
+            assert row.start == end < row.end <= len(content)
+            end = row.end
+    except UsageError:
+        return
 
 
 @pytest.mark.parametrize(

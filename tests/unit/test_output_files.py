@@ -22,6 +22,12 @@ INPUTS = ["a.jpg", 'b",\n.jpg', os.fsdecode(b"caf\xe9.jpg"), "bad.jpg", "a.jpg",
 ENDINGS = ["jsonl", "csv", "tsv", "json", "parquet"]
 
 
+@pytest.fixture(autouse=True)
+def _no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of runs: what a power cut does is not tested here."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
 def record_of(file: str) -> Classified | Failure:
     if file == "bad.jpg":
         return Failure(Source(file), FailureCode.EMPTY, "the file is empty")

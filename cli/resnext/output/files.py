@@ -31,6 +31,7 @@ if sys.platform != "win32":  # there two runs on one file are not told apart
     import fcntl
 
 _COPY_BYTES = 1 << 20
+_READ_WRITE = os.O_RDWR | getattr(os, "O_BINARY", 0)
 
 
 class ResultFile:
@@ -160,7 +161,7 @@ class ResultFile:
                 self._begin_part()
             else:
                 write_sidecar(self.path, self._settings)
-                self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+                self._descriptor = os.open(self.path, _READ_WRITE | os.O_CREAT | os.O_EXCL, 0o666)
                 self._lock(self._descriptor)
         self._empty = self._good == 0
         return self._empty
@@ -230,7 +231,7 @@ class ResultFile:
     def _begin_part(self) -> None:
         self._working = self._part
         sidecar_of(self._part).unlink(missing_ok=True)
-        self._descriptor = os.open(self._part, os.O_RDWR | os.O_CREAT, 0o666)
+        self._descriptor = os.open(self._part, _READ_WRITE | os.O_CREAT, 0o666)
         self._lock(self._descriptor)
         os.ftruncate(self._descriptor, 0)
         if self.path.exists():

@@ -51,11 +51,15 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
     Raises:
         ValueError: it is no Parquet file, or a damaged one.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:  # pyarrow's own errors are ValueErrors and OSErrors
-        for batch in file.iter_batches(batch_size=_ROWS_A_GROUP):
-            for row in batch.to_pylist():
-                if row.get("file_b64") is None:
-                    row.pop("file_b64", None)
-                yield row
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_ROWS_A_GROUP):
+                for row in batch.to_pylist():
+                    if row.get("file_b64") is None:
+                        row.pop("file_b64", None)
+                    yield row
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError("no Parquet file that can be read") from error
