@@ -8,17 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from resnext.errors import ExitCode, FailureCode, InputError, OutputError, TooManyFailures, UsageError
+from resnext.errors import ExitCode, OutputError, TooManyFailures, UsageError
 from resnext.records import Failure
 from resnext.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from resnext.batches import Load
     from resnext.output import OutputRequest, ResultFile, Settings, Stdout
     from resnext.predictions import PredictionConfig
     from resnext.progress import RunProgress
@@ -61,6 +57,7 @@ def run(request: ClassifyRequest, notices: "Notices") -> ExitCode:
     from resnext import pipeline
     from resnext.batches import LookAhead
     from resnext.labels import read_labels
+    from resnext.loading import loader
     from resnext.output import Output, ReaderGone
     from resnext.predictions import predict
     from resnext.progress import RunProgress
@@ -72,7 +69,7 @@ def run(request: ClassifyRequest, notices: "Notices") -> ExitCode:
     target = request.output.target()
     done = target.prepare(_settings(model, own_labels, request))
     sources = done.remaining(_inputs(request))
-    load = _loader(model, request)
+    load = loader(model.preprocessing, exact=request.exact, max_megapixels=request.max_megapixels)
     # Decoding begins now, in threads, while the engine loads.
     with LookAhead(sources, load, input_size=model.preprocessing.input_size, workers=request.workers) as look_ahead:
         labels = own_labels or model.labels()
@@ -188,31 +185,6 @@ def _inputs(request: ClassifyRequest) -> "Iterator[Source | Failure]":
     from resnext.frames import each_frame
 
     return each_frame(found, request.frames, DecodeConfig(0, request.max_megapixels))
-
-
-def _loader(model: "OpenedModel", request: ClassifyRequest) -> "Load":
-    """Source -> pixels for this model: decoding, then preprocessing."""
-    from resnext import preprocess
-    from resnext.decode import DecodeConfig, decode
-
-    config = model.preprocessing
-    if preprocess.is_supported(config):
-        transform = preprocess.transform_for(config)
-        shorter_side = preprocess.resize_target(config)
-    else:
-        from resnext.engines.timm_models import timm_transform
-
-        transform = timm_transform(config)
-        shorter_side = 0
-    decoding = DecodeConfig(0 if request.exact else shorter_side, request.max_megapixels)
-
-    def load(source: "Source") -> "NDArray[np.float32]":
-        try:
-            return transform(decode(source, decoding))
-        except MemoryError as error:  # in the resize; decoding answers for its own
-            raise InputError(FailureCode.TOO_LARGE, "not enough memory to resize it") from error
-
-    return load
 
 
 def _writer_maker(

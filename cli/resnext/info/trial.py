@@ -11,7 +11,7 @@ from typing import Any
 
 from resnext.models import catalog
 from resnext.records import Source
-from resnext.shelf import ModelRequest, OpenedModel, Shelf
+from resnext.shelf import ModelRequest, Shelf
 
 _WIDTH, _HEIGHT = 500, 375
 _TOLERANCE = 1e-3  # of logits in fp32, whose spread is about 1: --exact promises 1e-4
@@ -26,10 +26,12 @@ def against_reference(shelf: Shelf) -> dict[str, Any]:
     """
     import numpy as np
 
+    from resnext.loading import loader
+
     name = catalog.BUNDLED_MODEL
     compiled = shelf.open(ModelRequest(model=name, precision="fp32", offline=True))
     reference = shelf.open(ModelRequest(model=name, engine="torch", precision="fp32", offline=True))
-    pixels = _load(compiled)(_photo())[None]
+    pixels = loader(compiled.preprocessing)(_photo())[None]
     ours = compiled.load(False).submit(pixels).result().logits[0]
     theirs = reference.load(False).submit(pixels).result().logits[0]
     difference = float(np.abs(ours - theirs).max())
@@ -52,12 +54,13 @@ def speed(shelf: Shelf, model: str, workers: int) -> dict[str, Any]:
     """
     from resnext import pipeline
     from resnext.batches import LookAhead
+    from resnext.loading import loader
 
     opened = shelf.open(ModelRequest(model=model, offline=True))
     begin = time.monotonic()
     engine = opened.load(True)
     load_seconds = time.monotonic() - begin
-    load = _load(opened)
+    load = loader(opened.preprocessing)
     begin = time.monotonic()
     with LookAhead(
         _photos(begin + _SPEED_SECONDS), load, input_size=opened.preprocessing.input_size, workers=workers
@@ -99,13 +102,3 @@ def _photos(end: float) -> Iterator[Source]:
     photo = _photo()
     while time.monotonic() < end:
         yield photo
-
-
-def _load(opened: OpenedModel) -> Any:
-    """Source -> float32 pixels (3, H, W), as classify does it."""
-    from resnext import preprocess
-    from resnext.decode import DecodeConfig, decode
-
-    transform = preprocess.transform_for(opened.preprocessing)
-    decoding = DecodeConfig(preprocess.resize_target(opened.preprocessing))
-    return lambda source: transform(decode(source, decoding))
