@@ -87,6 +87,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "engines",
         "shelf",
         "decode",
+        "preprocess",
         "loading",
         "batches",
         "pipeline",
