@@ -15,6 +15,7 @@ from resnext.terminal import say
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from resnext.batches import LookAhead
     from resnext.output import OutputRequest, ResultFile, Settings, Stdout
     from resnext.predictions import PredictionConfig
     from resnext.progress import RunProgress
@@ -78,10 +79,11 @@ def run(request: ClassifyRequest, notices: "Notices") -> ExitCode:
             look_ahead.batches(engine.batch_size), engine, lambda logits: predict(logits, labels, request.prediction)
         )
         rows_are_watched = request.output.path is None and sys.stdout.isatty()
+        bar = request.progress and sys.stderr.isatty() and not rows_are_watched
         progress = RunProgress(
-            bar=request.progress and sys.stderr.isatty() and not rows_are_watched,
+            bar=bar,
             color=use_color(sys.stderr, request.color),
-            total=look_ahead.total,
+            total=_total(request, look_ahead, done.count) if bar else look_ahead.total,
             skipped=lambda: done.skipped,
         )
         make_writer = _writer_maker(model, target, request)
@@ -120,6 +122,22 @@ def list_inputs(request: ClassifyRequest, *, as_json: bool) -> ExitCode:
         stdout.abandon()
         return ExitCode.OK
     return ExitCode.SOME_FAILED if failed else ExitCode.OK
+
+
+def _total(request: ClassifyRequest, look_ahead: "LookAhead", done_before: int) -> "Callable[[], int | None]":
+    """How to tell the number of inputs that are left: as soon as it is known, without waiting for it."""
+    from resnext.sources.counting import InputCount
+
+    counted = InputCount(request.paths, request.sources) if request.frames == 1 else None
+
+    def total() -> int | None:
+        found = look_ahead.total()
+        if found is not None or counted is None:
+            return found
+        all_inputs = counted.total()
+        return None if all_inputs is None else max(0, all_inputs - done_before)
+
+    return total
 
 
 @contextmanager
