@@ -147,7 +147,9 @@ class Shelf:
         size = f", about {name.entry.download_mb} MB" if name.entry else ""
         licence = name.entry.licence if name.entry else _timm_licence(name.timm_name)
         found = weights.hub_download(
-            repo, before=lambda: self._notices.info(f"downloading {name.name}{size}; licence: {licence}")
+            repo,
+            before=lambda: self._notices.info(f"downloading {name.name}{size}; licence: {licence}"),
+            bar=self._notices.bars,
         )
         self._hub_pause.end()
         return found

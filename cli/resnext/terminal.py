@@ -79,6 +79,11 @@ class Notices:
         self.quiet = quiet
         self.verbose = verbose
 
+    @property
+    def bars(self) -> bool:
+        """Whether progress bars are wanted: people look on, and did not ask for silence."""
+        return not self.quiet and sys.stderr.isatty()
+
     def info(self, message: str) -> None:
         """What is being done, when it takes long enough to wonder; silenced by `-q`."""
         if not self.quiet:

@@ -83,10 +83,10 @@ def hub_cached(repo: str) -> WeightsFile | None:
     return None
 
 
-def hub_download(repo: str, before: Callable[[], None]) -> WeightsFile:
+def hub_download(repo: str, before: Callable[[], None], *, bar: bool) -> WeightsFile:
     """Fetch the weights of a hub repository into the local hub cache, if the hub answers within HUB_ANSWER_SECONDS.
 
-    `before` is called when the hub has answered and the download begins.
+    `before` is called when the hub has answered and the download begins; `bar` shows how far it is on stderr.
 
     Raises:
         HubUnreachable: no answer in time, or the connection failed.
@@ -94,9 +94,11 @@ def hub_download(repo: str, before: Callable[[], None]) -> WeightsFile:
     """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 
     ask_hub(repo)
     before()
+    (enable_progress_bars if bar else disable_progress_bars)()
     for filename in HUB_FILENAMES:
         try:
             return from_file(Path(hf_hub_download(repo, filename)), f"hub {repo}")
