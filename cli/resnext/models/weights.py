@@ -94,7 +94,7 @@ def hub_download(repo: str, before: Callable[[], None], *, bar: bool) -> Weights
     """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
-    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
 
     ask_hub(repo)
     before()
