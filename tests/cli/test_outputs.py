@@ -106,7 +106,7 @@ def test_a_terminal_is_never_commanded_by_a_name(
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "resnext", "classify", "-m", "lite0", "-k", "1", "--color", "never", *options]
     with subprocess.Popen(
-        [*command, hostile_folder, b"missing\x1b[2J.jpg"],
+        [*command, hostile_folder, b"missing\x1b(0.jpg"],
         env=clean_environment(tmp_path / "home", warm_cache),
         stdin=subprocess.DEVNULL,
         stdout=slave,
