@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sys
+import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,8 @@ def run(request: ClassifyRequest, notices: "Notices") -> ExitCode:
     from resnext.shelf import Shelf
     from resnext.terminal import use_color
 
+    if request.model.engine == "openvino":
+        threading.Thread(target=_import_ahead, name="imports", daemon=True).start()
     model = Shelf(notices).open(request.model)
     own_labels = read_labels(request.labels, model.num_classes) if request.labels else None
     target = request.output.target()
@@ -122,6 +125,17 @@ def list_inputs(request: ClassifyRequest, *, as_json: bool) -> ExitCode:
         stdout.abandon()
         return ExitCode.OK
     return ExitCode.SOME_FAILED if failed else ExitCode.OK
+
+
+def _import_ahead() -> None:
+    """Import openvino while the compiled model is held against its digests, which takes no interpreter.
+
+    What goes wrong here goes wrong again where it is reported.
+    """
+    with suppress(Exception):
+        from resnext.engines.openvino_engine import import_openvino
+
+        import_openvino()
 
 
 def _total(request: ClassifyRequest, look_ahead: "LookAhead", done_before: int) -> "Callable[[], int | None]":
