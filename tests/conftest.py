@@ -35,6 +35,16 @@ def clean_environment(home: Path, cache: Path) -> dict[str, str]:
     }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--short", action="store_true", help="a small part of each slow test: it still runs, and how")
+
+
+@pytest.fixture(scope="session")
+def amount(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """How much a slow test does, rounds or seconds or inputs: `amount(full, short)`, the second under --short."""
+    return lambda full, short: short if request.config.getoption("--short") else full
+
+
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
