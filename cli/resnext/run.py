@@ -3,12 +3,12 @@
 import hashlib
 import json
 import sys
-import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from resnext.ahead import import_ahead
 from resnext.errors import ExitCode, OutputError, TooManyFailures, UsageError
 from resnext.records import Failure
 from resnext.terminal import say
@@ -56,6 +56,10 @@ def run(request: ClassifyRequest, notices: "Notices") -> ExitCode:
     Raises:
         ResnextError: the run could not begin or go on; rows that were written stay.
     """
+    import_ahead(openvino=request.model.engine == "openvino")
+    from resnext.shelf import Shelf
+
+    model = Shelf(notices).open(request.model)
     from resnext import pipeline
     from resnext.batches import LookAhead
     from resnext.labels import read_labels
@@ -63,12 +67,8 @@ def run(request: ClassifyRequest, notices: "Notices") -> ExitCode:
     from resnext.output import Output, ReaderGone
     from resnext.predictions import predict
     from resnext.progress import RunProgress
-    from resnext.shelf import Shelf
     from resnext.terminal import use_color
 
-    if request.model.engine == "openvino":
-        threading.Thread(target=_import_ahead, name="imports", daemon=True).start()
-    model = Shelf(notices).open(request.model)
     own_labels = read_labels(request.labels, model.num_classes) if request.labels else None
     target = request.output.target()
     done = target.prepare(_settings(model, own_labels, request))
@@ -125,17 +125,6 @@ def list_inputs(request: ClassifyRequest, *, as_json: bool) -> ExitCode:
         stdout.abandon()
         return ExitCode.OK
     return ExitCode.SOME_FAILED if failed else ExitCode.OK
-
-
-def _import_ahead() -> None:
-    """Import openvino while the compiled model is held against its digests, which takes no interpreter.
-
-    What goes wrong here goes wrong again where it is reported.
-    """
-    with suppress(Exception):
-        from resnext.engines.openvino_engine import import_openvino
-
-        import_openvino()
 
 
 def _total(request: ClassifyRequest, look_ahead: "LookAhead", done_before: int) -> "Callable[[], int | None]":

@@ -15,9 +15,9 @@ HEAVY = {"torch", "timm", "torchvision", "openvino", "PIL", "numpy"}
 _REPORT_IMPORTS = """
 import sys
 sys.argv[0] = "resnext"
-from resnext.__main__ import main
+from resnext.__main__ import run
 try:
-    main()
+    run()
 finally:
     print(" ".join(sorted({name.split(".")[0] for name in sys.modules if sys.modules[name]})), file=sys.stderr)
 """
@@ -95,8 +95,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # One run joins them all; only the command above it knows options.
     "loading": {*STANDARD, "decode", "preprocess", "engines"},
+    "ahead": {"engines"},
     "run": {
         *STANDARD,
+        "ahead",
         "sources",
         "decode",
         "frames",

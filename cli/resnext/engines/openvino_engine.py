@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.engines import EngineSpec, Outputs, Precision
+from resnext.engines.wide_groups import widen_groups
 from resnext.errors import ModelError
 
 # Tiles are AMX: only there a batch feeds the multipliers better than single photos do. Without them a batch only
@@ -53,12 +54,16 @@ class OpenVINOEngine:
             config["INFERENCE_PRECISION_HINT"] = _HINTS[spec.precision]
         try:
             model = core.read_model(spec.graph)
-            self.batch_size = spec.batch_size or (_best_batch_size() if spec.many else 1)
+            has_amx = _has_amx()
+            best_batch_size = _BATCH_WITH_AMX if has_amx else _BATCH_WITHOUT_AMX
+            self.batch_size = spec.batch_size or (best_batch_size if spec.many else 1)
             # A fixed shape spares the first answer a second preparation of the weights: 0.2 s of 1 for a 32x16d.
             # Batches of a few photos come in any size.
             self._static = spec.many or self.batch_size == 1
             if self._static:
                 model.reshape([self.batch_size, *list(model.inputs[0].partial_shape)[1:]])
+            if has_amx and spec.precision != "fp32":
+                widen_groups(model, importlib.import_module("openvino.opset13"))
             self._compiled = core.compile_model(model, "CPU", config)
         except RuntimeError as error:
             raise ModelError(f"the compiled model can't be run: {_first_line(error)}") from error
@@ -109,12 +114,12 @@ def _check_precision(core: Any, precision: Precision) -> None:
         raise ModelError("this CPU has no bf16; use --precision auto or fp32")
 
 
-def _best_batch_size() -> int:
+def _has_amx() -> bool:
+    """Whether the processor multiplies bfloat16 in tiles; where it can't be told, no."""
     try:
-        flags = Path("/proc/cpuinfo").read_text()
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text()
     except OSError:
-        return _BATCH_WITHOUT_AMX
-    return _BATCH_WITH_AMX if "amx_bf16" in flags else _BATCH_WITHOUT_AMX
+        return False
 
 
 def _first_line(error: Exception) -> str:

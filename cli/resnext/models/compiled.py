@@ -13,6 +13,7 @@ An entry's key is what it was made from: weights digest, architecture, versions 
 
 import hashlib
 import json
+import mmap
 import os
 import shutil
 import sys
@@ -32,7 +33,6 @@ GRAPH_WEIGHTS = "graph.bin"
 LABELS = "labels.json"
 ENTRY = "entry.json"
 CHECKED_FILES = (GRAPH, GRAPH_WEIGHTS, LABELS)
-_CHUNK_BYTES = 1 << 20
 LOCK_SECONDS = 900.0  # the largest model compiles in well under two minutes on two cores
 
 
@@ -285,12 +285,10 @@ def _digest_and_size(path: Path) -> list[str | int]:
     """XXH3 of a file's bytes: it finds damage, it is no defence against a forger, who could replace the whole entry."""
     import xxhash
 
-    digest = xxhash.xxh3_128()
-    buffer = bytearray(_CHUNK_BYTES)
-    view = memoryview(buffer)
-    size = 0
     with path.open("rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            digest.update(view[:count])
-            size += count
-    return [digest.hexdigest(), size]
+        size = os.fstat(file.fileno()).st_size
+        if not size:
+            return [xxhash.xxh3_128_hexdigest(b""), 0]
+        # Mapped, not copied: half the time, and OpenVINO maps the same pages afterwards.
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return [xxhash.xxh3_128_hexdigest(content), size]
