@@ -27,7 +27,7 @@ from typing import Any
 from resnext.errors import DamagedEntry, OutputError
 from resnext.records import Label, PreprocessingConfig
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 GRAPH = "graph.xml"
 GRAPH_WEIGHTS = "graph.bin"
 LABELS = "labels.json"
