@@ -2,36 +2,42 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnext.engines import Engine, Ticket
 from resnext.errors import InputError
-from resnext.records import Batch, Classified, Failure, Prediction, Source
+from resnext.records import Batch, Failure, Source
 
-Predict = Callable[[NDArray[np.float32]], tuple[Prediction, ...]]
+Record = TypeVar("Record")
+# One photo's arrays, by the names of the engine's outputs.
+Row = dict[str, NDArray[np.float32]]
 
 
-def classify(batches: Iterable[Batch | None], engine: Engine, predict: Predict) -> Iterator[Classified | Failure]:
+def answer_each(
+    batches: Iterable[Batch | None], engine: Engine, answer: Callable[[Source, Row], Record]
+) -> Iterator[Record | Failure]:
     """Give one record an input, in input order, as soon as it and all before it are ready.
 
-    `batches` gives None when nothing new came for a while: what is finished is then handed on without waiting.
+    `answer` makes the record of a photo, or raises InputError. `batches` gives None when nothing new came for a while:
+    what is finished is then handed on without waiting.
     """
     for batch, ticket in _in_flight(batches, engine):
-        logits = iter(ticket.result().logits if ticket is not None else ())
+        arrays = ticket.result() if ticket is not None else {}
+        if any(len(array) != len(batch.pixels) for array in arrays.values()):
+            raise RuntimeError("the engine gave another number of rows than it got photos")
+        rows = iter(range(len(batch.pixels)))
         for entry in batch.entries:
             if isinstance(entry, Failure):
                 yield entry
-            else:
-                yield _classified(entry, next(logits), predict)
-
-
-def _classified(source: Source, logits: NDArray[np.float32], predict: Predict) -> Classified | Failure:
-    try:
-        return Classified(source, predict(logits))
-    except InputError as error:
-        return Failure(source, error.code, str(error))
+                continue
+            row = next(rows)
+            try:
+                yield answer(entry, {name: array[row] for name, array in arrays.items()})
+            except InputError as error:
+                yield Failure(entry, error.code, str(error))
 
 
 def _in_flight(batches: Iterable[Batch | None], engine: Engine) -> Iterator[tuple[Batch, Ticket | None]]:

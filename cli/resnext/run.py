@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from resnext.ahead import import_ahead
 from resnext.errors import ExitCode, OutputError, TooManyFailures, UsageError
-from resnext.records import Failure
+from resnext.records import Classified, Failure
 from resnext.terminal import say
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from resnext.output import OutputRequest, ResultFile, Settings, Stdout
     from resnext.predictions import PredictionConfig
     from resnext.progress import RunProgress
-    from resnext.records import Classified, Label, Source
+    from resnext.records import Label, Source
     from resnext.shelf import ModelRequest, OpenedModel
     from resnext.sources import SourceConfig
     from resnext.terminal import ColorChoice, Notices
@@ -78,8 +78,10 @@ def run(request: ClassifyRequest, notices: "Notices") -> ExitCode:
     with LookAhead(sources, load, input_size=model.preprocessing.input_size, workers=request.workers) as look_ahead:
         labels = own_labels or model.labels()
         engine = model.load(look_ahead.at_least(_MANY, _LOOK_SECONDS))
-        records = pipeline.classify(
-            look_ahead.batches(engine.batch_size), engine, lambda logits: predict(logits, labels, request.prediction)
+        records = pipeline.answer_each(
+            look_ahead.batches(engine.batch_size),
+            engine,
+            lambda source, row: Classified(source, predict(row["logits"], labels, request.prediction)),
         )
         rows_are_watched = request.output.path is None and sys.stdout.isatty()
         bar = request.progress and sys.stderr.isatty() and not rows_are_watched

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnext.engines import Engine, EngineName, EngineSpec, Precision, load_engine
+from resnext.engines import CLASSIFIER, Engine, EngineName, EngineSpec, Graph, Precision, load_engine
 from resnext.errors import DamagedEntry, HubUnreachable, ModelError, UsageError
 from resnext.models import catalog, checkpoints, requests, weights
 from resnext.models.catalog import ModelName
@@ -24,7 +24,11 @@ from resnext.terminal import Notices
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """Which model to run and how. `device` other than "cpu" needs the torch engine."""
+    """Which model to run and how. `device` other than "cpu" needs the torch engine.
+
+    `outputs` names what is wanted of what `graph` computes. `always_many` tunes for throughput whatever the number of
+    photos, so that a photo's numbers do not depend on it.
+    """
 
     model: str = catalog.AUTO
     weights: Path | None = None
@@ -33,6 +37,9 @@ class ModelRequest:
     precision: Precision = "auto"
     batch_size: int | None = None
     offline: bool = False
+    graph: Graph = CLASSIFIER
+    outputs: tuple[str, ...] = ("logits",)
+    always_many: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ class Shelf:
         name = self._resolve(request, offline)
         if request.engine == "torch":
             return self._open_torch(name, request, offline)
-        compiled = self._compiled(name, request.weights, offline)
+        compiled = self._compiled(name, request.weights, request.graph, offline)
         return _opened(name, compiled, request)
 
     # -- which model -------------------------------------------------------------------------------------------------
@@ -79,7 +86,7 @@ class Shelf:
         if request.weights is not None:
             return self._model_of_checkpoint(request.weights)
         name = catalog.resolve(catalog.DEFAULT_MODEL)
-        reason = self._why_not(name, request.engine, offline)
+        reason = self._why_not(name, request, offline)
         if reason is None:
             return name
         self._notices.warning(
@@ -88,9 +95,9 @@ class Shelf:
         )
         return catalog.resolve(catalog.BUNDLED_MODEL)
 
-    def _why_not(self, name: ModelName, engine: EngineName, offline: bool) -> str | None:
+    def _why_not(self, name: ModelName, request: ModelRequest, offline: bool) -> str | None:
         """Say why the default model can't be used now; None if it can, with its weights then on this machine."""
-        if engine == "openvino" and self._recall(requests.published(name)) is not None:
+        if request.engine == "openvino" and self._recall(requests.published(name, str(request.graph))) is not None:
             return None
         repo = _repo(name)
         if weights.hub_cached(repo) is not None:
@@ -156,20 +163,20 @@ class Shelf:
 
     # -- compiled models ---------------------------------------------------------------------------------------------
 
-    def _compiled(self, name: ModelName, path: Path | None, offline: bool) -> CompiledModel:
-        request = _request(name, path)
+    def _compiled(self, name: ModelName, path: Path | None, graph: Graph, offline: bool) -> CompiledModel:
+        request = _request(name, path, graph)
         recalled = self._recall(request)
         if recalled is not None:
             return recalled
         found = self._weights(name, path, offline)
-        provenance = Provenance(name.timm_name, found.digest, installed_version("timm"), installed_version("openvino"))
+        provenance = _current(name.timm_name, found.digest, str(graph))
         compiled = self._load(provenance)
         if compiled is None:
             with self._store.building(provenance):
-                compiled = self._load(provenance) or self._build(name, found, provenance)
+                compiled = self._load(provenance) or self._build(name, found, graph, provenance)
         self._store.remember(request, provenance)
         if path is not None:
-            self._store.remember(requests.checkpoint(None, path), provenance)
+            self._store.remember(requests.checkpoint(None, path, str(graph)), provenance)
         return compiled
 
     def _recall(self, request: str) -> CompiledModel | None:
@@ -180,10 +187,7 @@ class Shelf:
         noted = self._store.recall(request)
         if noted is None:
             return None
-        current = Provenance(
-            noted.timm_name, noted.weights_digest, installed_version("timm"), installed_version("openvino")
-        )
-        return noted if noted == current else None
+        return noted if noted == _current(noted.timm_name, noted.weights_digest, noted.graph) else None
 
     def _load(self, provenance: Provenance) -> CompiledModel | None:
         if provenance not in self._loaded:
@@ -197,14 +201,15 @@ class Shelf:
             self._loaded[provenance] = compiled
         return self._loaded[provenance]
 
-    def _build(self, name: ModelName, found: WeightsFile, provenance: Provenance) -> CompiledModel:
-        self._notices.info(f"compiling {name.name}, once; later runs start without torch")
+    def _build(self, name: ModelName, found: WeightsFile, graph: Graph, provenance: Provenance) -> CompiledModel:
+        what = name.name if graph == CLASSIFIER else f"{name.name} ({graph})"
+        self._notices.info(f"compiling {what}, once; later runs start without torch")
         begin = time.monotonic()
         from resnext.engines import conversion, timm_models
 
         model = timm_models.build(name.timm_name, found)
         with self._store.new_folder() as folder:
-            conversion.convert(model, folder)
+            conversion.convert(model, graph, folder)
             draft = CompiledModel(
                 folder=folder,
                 provenance=provenance,
@@ -216,7 +221,7 @@ class Shelf:
                 num_features=model.num_features,
             )
             compiled = self._store.put(folder, draft, timm_models.imagenet_labels(model.num_classes))
-        self._notices.info(f"compiled {name.name} in {time.monotonic() - begin:.0f} s")
+        self._notices.info(f"compiled {what} in {time.monotonic() - begin:.0f} s")
         return compiled
 
     # -- the reference engine ----------------------------------------------------------------------------------------
@@ -233,7 +238,9 @@ class Shelf:
             preprocessing=_preprocessing(model.pretrained_cfg),
             labels=lambda: timm_models.imagenet_labels(model.num_classes),
             num_classes=model.num_classes,
-            load=lambda many: TorchEngine(model, request.device, request.precision, request.batch_size),
+            load=lambda many: TorchEngine(
+                model, request.device, request.precision, request.batch_size, request.graph, request.outputs
+            ),
         )
 
 
@@ -252,7 +259,9 @@ def holdings_of(found: WeightsFile) -> checkpoints.Holdings:
 
 def _opened(name: ModelName, compiled: CompiledModel, request: ModelRequest) -> OpenedModel:
     def load(many: bool) -> Engine:
-        return load_engine(EngineSpec(compiled.graph, request.precision, many, request.batch_size))
+        tuned_for_many = many or request.always_many
+        spec = EngineSpec(compiled.graph, request.outputs, request.precision, tuned_for_many, request.batch_size)
+        return load_engine(spec)
 
     digest = compiled.provenance.weights_digest
     return OpenedModel(name.name, digest, compiled.preprocessing, compiled.labels, compiled.num_classes, load)
@@ -282,5 +291,11 @@ def _timm_licence(timm_name: str) -> str:
     return timm_models.licence(timm_name)
 
 
-def _request(name: ModelName, path: Path | None) -> str:
-    return requests.published(name) if path is None else requests.checkpoint(name, path)
+def _current(timm_name: str, weights_digest: str, graph: str) -> Provenance:
+    """What the installed versions would make."""
+    return Provenance(timm_name, weights_digest, installed_version("timm"), installed_version("openvino"), graph)
+
+
+def _request(name: ModelName, path: Path | None, graph: Graph) -> str:
+    text = str(graph)
+    return requests.published(name, text) if path is None else requests.checkpoint(name, path, text)

@@ -49,7 +49,7 @@ def best_index(done: "subprocess.CompletedProcess[str]") -> int:
 
 
 @pytest.mark.parametrize("entry", FAMILY, ids=lambda entry: entry.name)
-def test_logits_and_embeddings_equal_timms(timm: Any, tmp_path: Path, entry: Any) -> None:
+def test_logits_and_pooled_features_equal_timms(timm: Any, tmp_path: Path, entry: Any) -> None:
     """From a checkpoint file through the shelf, fp32: all logits within 1e-4 of timm's, dynamic and static batches."""
     state_dict = seeded_state_dict(timm, entry.timm_name)
     checkpoint = save_safetensors(state_dict, tmp_path / "weights.safetensors")
@@ -63,26 +63,28 @@ def test_logits_and_embeddings_equal_timms(timm: Any, tmp_path: Path, entry: Any
     assert expected.std() > 0.05  # weights under which a wrong graph would show
 
     shelf = Shelf(Notices(quiet=True), Store(tmp_path / "cache"))
-    request = ModelRequest(weights=checkpoint, precision="fp32")  # the architecture is told by the shapes
+    request = ModelRequest(
+        weights=checkpoint, precision="fp32", outputs=("logits", "pooled")
+    )  # the architecture is told by the shapes
     opened = shelf.open(request)
     assert opened.name == entry.name
     for many in (False, True):
         engine = opened.load(many)
         for row in range(3):
             outputs = engine.submit(pixels[row : row + 1].numpy()).result()
-            np.testing.assert_allclose(outputs.logits[0], expected[row], rtol=0, atol=1e-4)
-            np.testing.assert_allclose(outputs.embeddings[0], pooled[row], rtol=0, atol=1e-4)
+            np.testing.assert_allclose(outputs["logits"][0], expected[row], rtol=0, atol=1e-4)
+            np.testing.assert_allclose(outputs["pooled"][0], pooled[row], rtol=0, atol=1e-4)
 
 
 def test_an_engine_pads_what_does_not_fill_its_batch(warm_cache: Path, timm: Any) -> None:
     graph = next((warm_cache / "compiled").glob("*/graph.xml"))
     pixels = np.random.default_rng(0).standard_normal((5, 3, 224, 224), dtype=np.float32)
-    single = load_engine(EngineSpec(graph, "fp32"))
-    expected = np.concatenate([single.submit(pixels[row : row + 1]).result().logits for row in range(5)])
-    batched = load_engine(EngineSpec(graph, "fp32", many=True, batch_size=4))
+    single = load_engine(EngineSpec(graph, precision="fp32"))
+    expected = np.concatenate([single.submit(pixels[row : row + 1]).result()["logits"] for row in range(5)])
+    batched = load_engine(EngineSpec(graph, precision="fp32", many=True, batch_size=4))
     tickets = [batched.submit(pixels[:4]), batched.submit(pixels[4:])] if batched.depth > 1 else []
     assert tickets, "two cores run at least two batches at once"
-    got = np.concatenate([ticket.result().logits for ticket in tickets])
+    got = np.concatenate([ticket.result()["logits"] for ticket in tickets])
     assert got.shape == expected.shape
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4)
 

@@ -115,7 +115,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
 }
 ONLY_IN = {
-    "torch": {"engines/timm_models.py", "engines/torch_engine.py", "engines/conversion.py"},
+    "torch": {"engines/timm_models.py", "engines/timm_outputs.py", "engines/torch_engine.py", "engines/conversion.py"},
     "timm": {"engines/timm_models.py"},
     "torchvision": {"engines/timm_models.py"},
     "openvino": {"engines/openvino_engine.py", "engines/conversion.py"},

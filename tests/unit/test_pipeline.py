@@ -9,9 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from resnext.batches import LookAhead
-from resnext.engines import Outputs
 from resnext.errors import FailureCode, InputError, ModelError
-from resnext.pipeline import classify
+from resnext.pipeline import Row, answer_each
 from resnext.records import Batch, Classified, Failure, Label, Prediction, Source
 
 SIZE = (3, 2, 2)
@@ -34,6 +33,10 @@ def load(given: Source) -> NDArray[np.float32]:
 def batch(*entries: Source | Failure) -> Batch:
     rows = [load(entry) for entry in entries if isinstance(entry, Source)]
     return Batch(entries, np.stack(rows) if rows else np.empty((0, *SIZE), np.float32))
+
+
+def answer(given: Source, row: Row) -> Classified:
+    return Classified(given, predict(row["logits"]))
 
 
 def predict(logits: NDArray[np.float32]) -> tuple[Prediction, ...]:
@@ -71,15 +74,15 @@ class FakeTicket:
     def done(self) -> bool:
         return bool(self._engine._ready(self._number))
 
-    def result(self) -> Outputs:
+    def result(self) -> Row:
         self._engine.open -= 1
         self._engine.log.append(f"result {self._number}")
         numbers = self._pixels.mean(axis=(1, 2, 3))
-        return Outputs(np.repeat(numbers[:, None], CLASSES, axis=1), numbers[:, None])
+        return {"logits": np.repeat(numbers[:, None], CLASSES, axis=1)}
 
 
 def records(batches: Iterable[Batch | None], engine: FakeEngine) -> list[Classified | Failure]:
-    return list(classify(batches, engine, predict))
+    return list(answer_each(batches, engine, answer))
 
 
 # -- one record an input, in order -----------------------------------------------------------------------------------
@@ -132,12 +135,12 @@ def failure_was_given(record: Classified | Failure, inputs: list[Source | Failur
 
 
 def test_a_photo_without_an_answer_is_a_failure_in_its_place() -> None:
-    def picky(logits: NDArray[np.float32]) -> tuple[Prediction, ...]:
-        if logits[0] == 1:
+    def picky(given: Source, row: Row) -> Classified:
+        if row["logits"][0] == 1:
             raise InputError(FailureCode.NON_FINITE, "not a number")
-        return predict(logits)
+        return answer(given, row)
 
-    given = list(classify([batch(source(0), source(1), source(2))], FakeEngine(), picky))
+    given = list(answer_each([batch(source(0), source(1), source(2))], FakeEngine(), picky))
     assert given == [
         expected(source(0)),
         Failure(source(1), FailureCode.NON_FINITE, "not a number"),
@@ -173,7 +176,7 @@ def test_several_batches_are_under_way_at_once() -> None:
 def test_what_is_finished_is_handed_on_before_more_is_asked_for() -> None:
     engine = FakeEngine(depth=3)
     batches = logged([batch(source(0)), None, batch(failure(1)), batch(source(2))], engine.log)
-    for record in classify(batches, engine, predict):
+    for record in answer_each(batches, engine, answer):
         engine.log.append(record.source.file)
     assert [line for line in engine.log if not line.startswith(("submit", "result"))] == [
         *("next", "0.jpg", "next", "next", "1.jpg", "next", "2.jpg"),
@@ -182,7 +185,7 @@ def test_what_is_finished_is_handed_on_before_more_is_asked_for() -> None:
 
 def test_silence_of_the_inputs_hands_on_what_was_finished_meanwhile() -> None:
     engine = FakeEngine(depth=3, ready=lambda number: engine.log.count("next") >= 3)
-    for record in classify(logged([batch(source(0)), None, None, None], engine.log), engine, predict):
+    for record in answer_each(logged([batch(source(0)), None, None, None], engine.log), engine, answer):
         engine.log.append(record.source.file)
     assert engine.log == ["next", "submit 0", "next", "next", "result 0", "0.jpg", "next"]
 
@@ -207,14 +210,14 @@ def test_an_error_of_the_inputs_is_raised_after_all_that_came_before(depth: int,
 
     given = []
     with pytest.raises(OSError, match="the list broke off"):
-        for record in classify(breaking(), FakeEngine(depth=depth, ready=lambda number: ready), predict):
+        for record in answer_each(breaking(), FakeEngine(depth=depth, ready=lambda number: ready), answer):
             given.append(record)
     assert given == [expected(entry) for entry in (source(0), failure(1), source(2), failure(3))]
 
 
 def test_an_error_of_the_engine_is_raised_after_the_batches_before() -> None:
     class Breaking(FakeTicket):
-        def result(self) -> Outputs:
+        def result(self) -> Row:
             if self._number == 1:
                 raise ModelError("the model failed")
             return super().result()
@@ -226,6 +229,6 @@ def test_an_error_of_the_engine_is_raised_after_the_batches_before() -> None:
 
     given = []
     with pytest.raises(ModelError, match="the model failed"):
-        for record in classify([batch(source(number)) for number in range(3)], BreakingEngine(depth=3), predict):
+        for record in answer_each([batch(source(number)) for number in range(3)], BreakingEngine(depth=3), answer):
             given.append(record)
     assert given == [expected(source(0))]

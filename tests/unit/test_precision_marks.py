@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resnext.engines import conversion
+from resnext.engines import Graph, conversion
 from resnext.engines.openvino_engine import import_openvino
 from resnext.engines.precision_marks import mark_depthwise
 
@@ -65,8 +65,8 @@ def test_a_graph_that_fails_with_marks_is_kept_without(tmp_path: Path, timm: Any
 
     module = timm.create_model("mobilenetv3_small_050", pretrained=False, num_classes=3).eval()
     model = TimmModel(module, dict(module.pretrained_cfg), 3, module.num_features, timm.__version__)
-    conversion.convert(model, tmp_path)
+    conversion.convert(model, Graph(), tmp_path)
     assert marks_in(tmp_path / "graph.xml") > 0
     monkeypatch.setattr(conversion, "_runs", lambda *_: False)
-    conversion.convert(model, tmp_path)
+    conversion.convert(model, Graph(), tmp_path)
     assert marks_in(tmp_path / "graph.xml") == 0

@@ -1,4 +1,4 @@
-"""What turns pixels into logits and embeddings. An engine knows tensors; paths, labels and formats are others' work."""
+"""What turns pixels into logits and features. An engine knows tensors; paths, labels and formats are others' work."""
 
 from __future__ import annotations
 
@@ -15,11 +15,29 @@ EngineName = Literal["openvino", "torch"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
-    """What a model says of a batch: `logits` float32 (B, num_classes); `embeddings` float32 (B, D), pooled."""
+class Graph:
+    """What is computed of a photo, in timm's terms.
 
-    logits: NDArray[np.float32]
-    embeddings: NDArray[np.float32]
+    "classifier": `logits` (B, num_classes) and, from the same pass, `pooled` (B, D), what the classifier sees.
+    "unpooled": the last feature map, (B, C, H, W), or (B, tokens, D) of a transformer. "multiscale": the maps of
+    `features_only=True` at `out_indices`, as `level1`, `level2`, …
+    """
+
+    kind: Literal["classifier", "unpooled", "multiscale"] = "classifier"
+    out_indices: tuple[int, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the arrays, in the graph's order."""
+        if self.kind == "classifier":
+            return ("logits", "pooled")
+        return tuple(f"level{index}" for index in self.out_indices) if self.kind == "multiscale" else (self.kind,)
+
+    def __str__(self) -> str:
+        return "-".join([self.kind, *map(str, self.out_indices)])
+
+
+CLASSIFIER = Graph()
 
 
 class Ticket(Protocol):
@@ -28,8 +46,8 @@ class Ticket(Protocol):
     def done(self) -> bool:
         """Whether `result` would return at once."""
 
-    def result(self) -> Outputs:
-        """Wait for the batch and give its outputs; once."""
+    def result(self) -> dict[str, NDArray[np.float32]]:
+        """Wait for the batch and give the outputs that were asked for, a row a photo, by name; once."""
 
 
 class Engine(Protocol):
@@ -49,10 +67,11 @@ class Engine(Protocol):
 class EngineSpec:
     """What an engine is built from: small and picklable. `many` tunes for throughput, else for the first answer.
 
-    `batch_size` None leaves the choice to the engine.
+    `batch_size` None leaves the choice to the engine. `outputs` names what is wanted of what the graph computes.
     """
 
     graph: Path
+    outputs: tuple[str, ...] = ("logits",)
     precision: Precision = "auto"
     many: bool = False
     batch_size: int | None = None

@@ -1,4 +1,4 @@
-"""A timm model -> an OpenVINO graph with two named outputs, held against torch before it is trusted."""
+"""A timm model -> an OpenVINO graph with named outputs, held against torch before it is trusted."""
 
 import importlib
 import logging
@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from resnext.engines import Graph
 from resnext.engines.openvino_engine import import_openvino
 from resnext.engines.precision_marks import mark_depthwise
-from resnext.engines.timm_models import LogitsAndEmbeddings, TimmModel
+from resnext.engines.timm_models import TimmModel
+from resnext.engines.timm_outputs import outputs_of
 from resnext.errors import ModelError
 from resnext.models.compiled import GRAPH
 
@@ -19,8 +21,8 @@ from resnext.models.compiled import GRAPH
 _TOLERANCE = 1e-3
 
 
-def convert(model: TimmModel, folder: Path) -> None:
-    """Write `model` as graph.xml and graph.bin into `folder`: pixels (B, 3, H, W) -> "logits", "embeddings".
+def convert(model: TimmModel, outputs: Graph, folder: Path) -> None:
+    """Write `model` as graph.xml and graph.bin into `folder`: pixels (B, 3, H, W) -> `outputs`.
 
     Weights stay fp32; what precision a run computes in is chosen when the graph is loaded.
 
@@ -29,7 +31,7 @@ def convert(model: TimmModel, folder: Path) -> None:
     """
     openvino = import_openvino()
     convert_model = importlib.import_module("openvino.tools.ovc").convert_model
-    module = LogitsAndEmbeddings(model.module).eval()
+    module = outputs_of(model, outputs)
     input_size = tuple(model.pretrained_cfg["input_size"])
     # Seeded noise: nothing in a network is constant on it, so that a wrong graph shows.
     pixels = torch.randn(2, *input_size, generator=torch.Generator().manual_seed(0))
@@ -43,7 +45,7 @@ def convert(model: TimmModel, folder: Path) -> None:
             reference = module(pixels)
     except Exception as error:  # the converter raises whatever the first operator it does not know makes it raise
         raise ModelError(f"this model can't be compiled ({type(error).__name__}); use --engine torch") from error
-    for output, name in zip(graph.outputs, ("logits", "embeddings"), strict=True):
+    for output, name in zip(graph.outputs, outputs.outputs, strict=True):
         output.get_tensor().set_names({name})
     openvino.save_model(graph, folder / GRAPH, compress_to_fp16=False)
     if mark_depthwise(folder / GRAPH) and not _runs(openvino, folder / GRAPH, pixels):

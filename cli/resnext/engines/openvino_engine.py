@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resnext.engines import EngineSpec, Outputs, Precision
+from resnext.engines import EngineSpec, Precision
 from resnext.engines.wide_groups import widen_groups
 from resnext.errors import ModelError
 
@@ -68,6 +68,7 @@ class OpenVINOEngine:
         except RuntimeError as error:
             raise ModelError(f"the compiled model can't be run: {_first_line(error)}") from error
         self.depth = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) if spec.many else 1
+        self._outputs = spec.outputs
         self._free = [self._compiled.create_infer_request() for _ in range(self.depth)]
 
     @property
@@ -85,28 +86,31 @@ class OpenVINOEngine:
         pixels = np.ascontiguousarray(pixels)
         request = self._free.pop()
         request.start_async({0: pixels}, share_inputs=True)
-        return _Inference(self._free, request, pixels, count)
+        return _Inference(self._free, request, pixels, count, self._outputs)
 
 
 class _Inference:
     """A running request. Keeps the pixels alive until the result was taken: the request reads them in place."""
 
-    def __init__(self, free: list[Any], request: Any, pixels: NDArray[np.float32], count: int) -> None:
-        self._free, self._request, self._pixels, self._count = free, request, pixels, count
+    def __init__(
+        self, free: list[Any], request: Any, pixels: NDArray[np.float32], count: int, outputs: tuple[str, ...]
+    ) -> None:
+        self._free, self._request, self._pixels, self._count, self._outputs = free, request, pixels, count, outputs
 
     def done(self) -> bool:
         return bool(self._request.wait_for(0))
 
-    def result(self) -> Outputs:
+    def result(self) -> dict[str, NDArray[np.float32]]:
         try:
             self._request.wait()
         except RuntimeError as error:
             raise ModelError(f"the model failed on a batch: {_first_line(error)}") from error
         # Copies: the request's own memory is overwritten by its next batch.
-        logits = np.array(self._request.get_tensor("logits").data[: self._count], np.float32)
-        embeddings = np.array(self._request.get_tensor("embeddings").data[: self._count], np.float32)
+        arrays = {
+            name: np.array(self._request.get_tensor(name).data[: self._count], np.float32) for name in self._outputs
+        }
         self._free.append(self._request)
-        return Outputs(logits, embeddings)
+        return arrays
 
 
 def _check_precision(core: Any, precision: Precision) -> None:

@@ -49,18 +49,6 @@ class TimmModel:
     timm_version: str
 
 
-class LogitsAndEmbeddings(torch.nn.Module):
-    """Both outputs of a timm classifier from one pass: (B, 3, H, W) -> (B, num_classes), (B, D)."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        super().__init__()
-        self.model: Any = model
-
-    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        features = self.model.forward_features(pixels)
-        return self.model.forward_head(features), self.model.forward_head(features, pre_logits=True)
-
-
 def hub_repo(timm_name: str) -> str | None:
     """Give the hub repository of a timm model's pretrained weights; None if timm knows none.
 

@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from resnext.engines import Outputs, Precision
-from resnext.engines.timm_models import LogitsAndEmbeddings, TimmModel
+from resnext.engines import Graph, Precision
+from resnext.engines.timm_models import TimmModel
+from resnext.engines.timm_outputs import outputs_of
 from resnext.errors import ModelError
 
 # Photos a batch: enough to fill a GPU; on a CPU larger ones only spill the caches.
@@ -18,29 +19,38 @@ class TorchEngine:
 
     depth = 1
 
-    def __init__(self, model: TimmModel, device: str, precision: Precision, batch_size: int | None) -> None:
+    def __init__(
+        self,
+        model: TimmModel,
+        device: str,
+        precision: Precision,
+        batch_size: int | None,
+        graph: Graph,
+        outputs: tuple[str, ...],
+    ) -> None:
         self._device = _device(device)
         on_cpu = self._device.type == "cpu"
         self.batch_size = batch_size or (_BATCH_ON_CPU if on_cpu else _BATCH_ON_GPU)
         self._bf16 = precision == "bf16"
-        self._module = LogitsAndEmbeddings(model.module).to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._names, self._outputs = graph.outputs, outputs
+        self._module = outputs_of(model, graph).to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def submit(self, pixels: NDArray[np.float32]) -> "_Finished":
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
             batch = torch.from_numpy(pixels).to(self._device, memory_format=torch.channels_last)
-            logits, embeddings = self._module(batch)
-        return _Finished(Outputs(logits.float().cpu().numpy(), embeddings.float().cpu().numpy()))
+            computed = dict(zip(self._names, self._module(batch), strict=True))
+        return _Finished({name: computed[name].float().contiguous().cpu().numpy() for name in self._outputs})
 
 
 class _Finished:
-    def __init__(self, outputs: Outputs) -> None:
-        self._outputs = outputs
+    def __init__(self, arrays: dict[str, NDArray[np.float32]]) -> None:
+        self._arrays = arrays
 
     def done(self) -> bool:
         return True
 
-    def result(self) -> Outputs:
-        return self._outputs
+    def result(self) -> dict[str, NDArray[np.float32]]:
+        return self._arrays
 
 
 def _device(name: str) -> torch.device:

@@ -32,8 +32,8 @@ def against_reference(shelf: Shelf) -> dict[str, Any]:
     compiled = shelf.open(ModelRequest(model=name, precision="fp32", offline=True))
     reference = shelf.open(ModelRequest(model=name, engine="torch", precision="fp32", offline=True))
     pixels = loader(compiled.preprocessing)(_photo())[None]
-    ours = compiled.load(False).submit(pixels).result().logits[0]
-    theirs = reference.load(False).submit(pixels).result().logits[0]
+    ours = compiled.load(False).submit(pixels).result()["logits"][0]
+    theirs = reference.load(False).submit(pixels).result()["logits"][0]
     difference = float(np.abs(ours - theirs).max())
     return {
         "model": name,
@@ -65,7 +65,7 @@ def speed(shelf: Shelf, model: str, workers: int) -> dict[str, Any]:
     with LookAhead(
         _photos(begin + _SPEED_SECONDS), load, input_size=opened.preprocessing.input_size, workers=workers
     ) as ahead:
-        count = sum(1 for _ in pipeline.classify(ahead.batches(engine.batch_size), engine, lambda logits: ()))
+        count = sum(1 for _ in pipeline.answer_each(ahead.batches(engine.batch_size), engine, lambda source, row: row))
     seconds = time.monotonic() - begin
     return {
         "model": opened.name,

@@ -3,7 +3,7 @@
     $RESNEXT_CACHE/                      or the user's cache directory (XDG_CACHE_HOME)
       compiled/<model>-<key>/            one compiled model, moved into place whole
         entry.json                       provenance, preprocessing, digests of the files below, a digest of itself
-        graph.xml  graph.bin             the OpenVINO graph: pixels -> logits, embeddings
+        graph.xml  graph.bin             the OpenVINO graph: pixels -> logits and features
         labels.json                      the classes
       refs/<request>.json                what was asked for -> the entry that answered it last time
       locks/
@@ -38,12 +38,13 @@ LOCK_SECONDS = 900.0  # the largest model compiles in well under two minutes on 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What a compiled model was made from; equal provenance, equal key."""
+    """What a compiled model was made from and what it computes; equal provenance, equal key."""
 
     timm_name: str
     weights_digest: str
     timm_version: str
     openvino_version: str
+    graph: str = "classifier"  # what is computed: str(engines.Graph)
     format_version: int = FORMAT_VERSION
 
     @property
@@ -104,7 +105,13 @@ class Store:
             provenance = Provenance(**noted["provenance"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        texts = (provenance.timm_name, provenance.weights_digest, provenance.timm_version, provenance.openvino_version)
+        texts = (
+            provenance.timm_name,
+            provenance.weights_digest,
+            provenance.timm_version,
+            provenance.openvino_version,
+            provenance.graph,
+        )
         return provenance if noted["request"] == request and all(isinstance(text, str) for text in texts) else None
 
     def remember(self, request: str, provenance: Provenance) -> None:
