@@ -124,7 +124,7 @@ class LookAhead:
 
     def _decoded(self, item: _Decoding, pixels: list[NDArray[np.float32]]) -> Source | Failure:
         """Add one photo's pixels, or give its Failure. Raises queue.Empty while it is still being decoded."""
-        if not wait((item.pixels,), _PATIENCE_SECONDS).done:
+        if not item.pixels.done() and not wait((item.pixels,), _PATIENCE_SECONDS).done:
             raise queue.Empty
         try:
             pixels.append(item.pixels.result())

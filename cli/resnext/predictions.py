@@ -34,7 +34,9 @@ def predict(logits: NDArray[np.float32], labels: tuple[Label, ...], config: Pred
         raise InputError(FailureCode.NON_FINITE, "the model's answer is not a finite number")
     probabilities = softmax(logits)
     scores = probabilities if config.output_type == "prob" else logits
-    order = np.argsort(-probabilities, kind="stable")[: config.top_k]
+    last = max(0, len(probabilities) - config.top_k)
+    best = np.flatnonzero(probabilities >= np.partition(probabilities, last)[last])  # more than top_k where equal
+    order = best[np.argsort(-probabilities[best], kind="stable")][: config.top_k]
     return tuple(
         Prediction(labels[index], float(scores[index])) for index in order if probabilities[index] >= config.threshold
     )

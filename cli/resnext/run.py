@@ -1,5 +1,6 @@
 """One run of `classify`: a frozen request in, rows out, an exit code back. Joins the rooms; knows no option."""
 
+import gc
 import hashlib
 import json
 import sys
@@ -77,6 +78,7 @@ def run(request: ClassifyRequest, notices: "Notices") -> ExitCode:
     # Decoding begins now, in threads, while the engine loads.
     with LookAhead(sources, load, input_size=model.preprocessing.input_size, workers=request.workers) as look_ahead:
         labels = own_labels or model.labels()
+        gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
         engine = model.load(look_ahead.at_least(_MANY, _LOOK_SECONDS))
         records = pipeline.answer_each(
             look_ahead.batches(engine.batch_size),
