@@ -1,27 +1,10 @@
 """Logits -> probabilities -> the best classes."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import FailureCode, InputError
-from resnext.records import Label, Prediction
-
-OutputType = Literal["prob", "logit"]
-
-
-@dataclass(frozen=True, slots=True)
-class PredictionConfig:
-    """`top_k`: how many classes, at most all. `threshold`: classes below this probability are left out.
-
-    `output_type`: what a score is, the probability or the logit that it comes from.
-    """
-
-    top_k: int = 5
-    threshold: float = 0.0
-    output_type: OutputType = "prob"
+from resnext.records import Label, Prediction, PredictionConfig
 
 
 def predict(logits: NDArray[np.float32], labels: tuple[Label, ...], config: PredictionConfig) -> tuple[Prediction, ...]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from resnext.errors import FailureCode
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+OutputType = Literal["prob", "logit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,18 @@ class Prediction:
 
     label: Label
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionConfig:
+    """`top_k`: how many classes, at most all. `threshold`: classes below this probability are left out.
+
+    `output_type`: what a score is, the probability or the logit that it comes from.
+    """
+
+    top_k: int = 5
+    threshold: float = 0.0
+    output_type: OutputType = "prob"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from resnext.ahead import import_ahead
 from resnext.errors import ExitCode, OutputError, TooManyFailures, UsageError
 from resnext.records import Classified, Failure
 from resnext.terminal import say
@@ -19,9 +18,8 @@ if TYPE_CHECKING:
 
     from resnext.batches import LookAhead
     from resnext.output import OutputRequest, ResultFile, Settings, Stdout
-    from resnext.predictions import PredictionConfig
     from resnext.progress import RunProgress
-    from resnext.records import Label, Source
+    from resnext.records import Label, PredictionConfig, Source
     from resnext.shelf import ModelRequest, OpenedModel
     from resnext.sources import SourceConfig
     from resnext.terminal import ColorChoice, Notices
@@ -57,7 +55,6 @@ def run(request: ClassifyRequest, notices: "Notices") -> ExitCode:
     Raises:
         ResnextError: the run could not begin or go on; rows that were written stay.
     """
-    import_ahead(openvino=request.model.engine == "openvino")
     from resnext.shelf import Shelf
 
     model = Shelf(notices).open(request.model)

@@ -98,7 +98,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ahead": {"engines"},
     "run": {
         *STANDARD,
-        "ahead",
         "sources",
         "decode",
         "frames",
@@ -164,3 +163,14 @@ def test_rooms_import_only_what_the_table_allows(module: str) -> None:
 
 def test_no_attic() -> None:
     assert not {Path(module).stem for module in MODULES} & {"utils", "helpers", "common"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [("--version",), ("info", "--json")])
+def test_what_a_full_disk_did_not_take_is_no_success(resnext: RunResnext, arguments: tuple[str, ...]) -> None:
+    import subprocess
+
+    with Path("/dev/full").open("w") as full:
+        done = resnext(*arguments, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1 and "No space left on device" in done.stderr

@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from resnext.errors import FailureCode, InputError
-from resnext.predictions import PredictionConfig, predict, softmax
-from resnext.records import Label
+from resnext.predictions import predict, softmax
+from resnext.records import Label, PredictionConfig
 
 LABELS = tuple(Label(index, f"class {index}", f"class {index}") for index in range(10))
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)

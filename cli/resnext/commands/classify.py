@@ -6,6 +6,7 @@ from typing import Any, get_args
 import typer
 
 from resnext import options
+from resnext.ahead import import_ahead
 from resnext.errors import UsageError, report_errors
 
 
@@ -57,9 +58,11 @@ def classify(
     inputs failed, 2 wrong usage, 3 could not run.
     """
     with report_errors(debug):
+        if not dry_run:
+            import_ahead(openvino=engine == "openvino")
         from resnext.engines import EngineName, Precision
         from resnext.output import OutputRequest, check_output, choose_format
-        from resnext.predictions import OutputType, PredictionConfig
+        from resnext.records import OutputType, PredictionConfig
         from resnext.run import ClassifyRequest, list_inputs, run
         from resnext.shelf import ModelRequest
         from resnext.sources import SourceConfig, check

@@ -6,11 +6,10 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from resnext.records import Classified, Failure, Label, Prediction
+from resnext.records import Classified, Failure, Label, OutputType, Prediction
 from resnext.terminal import printable
 
 LabelType = Literal["name", "description", "detailed"]
-OutputType = Literal["prob", "logit"]
 _SCORE_DIGITS = 6  # float32 holds no more
 
 
