@@ -298,4 +298,6 @@ def _digest_and_size(path: Path) -> list[str | int]:
             return [xxhash.xxh3_128_hexdigest(b""), 0]
         # Mapped, not copied: half the time, and OpenVINO maps the same pages afterwards.
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return [xxhash.xxh3_128_hexdigest(content), size]
+            digest = xxhash.xxh3_128()
+            digest.update(content)  # lets other threads import meanwhile, which the one-step call does not
+            return [digest.hexdigest(), size]
