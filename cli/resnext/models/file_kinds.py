@@ -45,7 +45,8 @@ def kind_of(path: Path, head: bytes, size: int) -> FileKind:
         header_size = int.from_bytes(head[:8], "little")
         if 8 + header_size <= size:
             return "safetensors"
-        raise ModelError(f"{path}: the weights file is truncated; download it again")
+        if head[:1] not in (b"{", b"[", b"<"):  # text: as a header's length its first bytes would be 10^18
+            raise ModelError(f"{path}: the weights file is truncated; download it again")
     if head.startswith(b"PK\x03\x04"):  # torch.save since 1.6
         _check_zip(path)
         return "torch"
