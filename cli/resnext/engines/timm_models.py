@@ -236,8 +236,9 @@ def _load_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 def _load_pickle(path: Path) -> Any:
     # timm's train.py stores its arguments: an argparse.Namespace, which only holds plain values.
-    with torch.serialization.safe_globals([argparse.Namespace]):
-        return torch.load(path, map_location="cpu", weights_only=True)
+    # From an open file: a name that ends in .safetensors would make torch.load read it as one.
+    with torch.serialization.safe_globals([argparse.Namespace]), path.open("rb") as file:
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _check_finite(path: Path, state_dict: Mapping[str, torch.Tensor]) -> None:
