@@ -17,6 +17,8 @@ def read_labels(path: Path, num_classes: int) -> tuple[Label, ...]:
         UsageError: it can't be read, or does not name each of the model's classes.
     """
     try:
+        if path.exists() and not path.is_file():  # a FIFO would block, a device never end
+            raise UsageError(f"{path}: can't read the labels: not a regular file")
         if path.stat().st_size > _MAX_BYTES:
             raise UsageError(f"{path}: too large for a labels file")
         text = path.read_text(encoding="utf-8-sig")

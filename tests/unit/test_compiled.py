@@ -130,6 +130,9 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "longer": lambda path: path.write_bytes(path.read_bytes() + b"}"),
     "missing": Path.unlink,
     "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "a link to nothing": lambda path: (path.unlink(), path.symlink_to("nowhere")),
+    "a FIFO": lambda path: (path.unlink(), os.mkfifo(path)),
+    "a device without end": lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
 }
 
 
@@ -257,6 +260,57 @@ def test_a_garbled_note_is_no_note(store: Store, content: bytes) -> None:
     assert store.recall("r") is None
     store.remember("r", OTHER)
     assert store.recall("r") == OTHER
+
+
+def test_a_fifo_is_no_note_and_holds_nobody_up(store: Store) -> None:
+    store.remember("r", PROVENANCE)
+    (note,) = store.refs.iterdir()
+    note.unlink()
+    os.mkfifo(note)
+    assert store.recall("r") is None
+    store.remember("r", OTHER)
+    assert store.recall("r") == OTHER
+
+
+def test_a_build_sweeps_what_killed_ones_left_long_ago(store: Store) -> None:
+    put(store)
+    store.remember("r", PROVENANCE)
+    for name in (".building-old", ".building-young", ".damaged-young"):
+        (store.compiled / name).mkdir()
+        (store.compiled / name / GRAPH).touch()
+    (store.refs / ".new-old").touch()
+    for path in (store.compiled / ".building-old" / GRAPH, store.compiled / ".building-old", store.refs / ".new-old"):
+        os.utime(path, (1, 1))
+    put(store, OTHER)
+    assert leftovers(store) == [".building-young"]
+    assert len(list(store.refs.iterdir())) == 1
+
+
+def test_the_files_are_the_users_alone(store: Store) -> None:
+    previous = os.umask(0)
+    try:
+        folder = put(store).folder
+    finally:
+        os.umask(previous)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+def test_an_entry_that_another_process_discards_as_we_put_it_is_taken_from_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where locks do nothing: what we put is thrown away by one who met a damaged entry, and puts its own."""
+    load, calls = Store.load, []
+
+    def disturbed(self: Store, provenance: Provenance) -> CompiledModel | None:
+        calls.append(provenance)
+        if len(calls) == 1:
+            self.discard(provenance)
+            put(self, graph=b"<theirs/>")
+        return load(self, provenance)
+
+    monkeypatch.setattr(Store, "load", disturbed)
+    assert put(store).graph.read_bytes() == b"<theirs/>"
+    assert leftovers(store) == []
 
 
 # -- the root --------------------------------------------------------------------------------------------------------

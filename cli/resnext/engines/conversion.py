@@ -81,6 +81,8 @@ def _check(openvino: object, graph: Path, pixels: torch.Tensor, reference: tuple
     compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     outputs = compiled({0: pixels.numpy()})
     for index, expected in enumerate(tensor.numpy() for tensor in reference):
+        if not np.isfinite(expected).all():
+            raise ModelError("the model's answers are not finite numbers; these weights can't label anything")
         difference = float(np.abs(outputs[index] - expected).max())
         if not difference <= _TOLERANCE * max(float(expected.std()), 1e-6):
             raise ModelError(f"the compiled model differs from timm's by {difference:.2g}; use --engine torch")

@@ -3,8 +3,10 @@
 import argparse
 import importlib
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -121,10 +123,11 @@ def build(timm_name: str, weights: WeightsFile) -> TimmModel:
     """Build a timm classifier and load a checkpoint into it through timm's own path.
 
     Raises:
-        ModelError: the checkpoint does not fit the model, or can't be read without running code from it.
+        ModelError: the checkpoint does not fit the model, holds NaN, or can't be read without running code from it.
     """
     timm = import_timm()
     state_dict = read_state_dict(weights)
+    _check_finite(weights.path, state_dict)
     if weights.origin.startswith("package "):
         state_dict = _renamed_in_order(timm, timm_name, state_dict)
     overlay: dict[str, Any] = {"state_dict": state_dict}
@@ -134,8 +137,11 @@ def build(timm_name: str, weights: WeightsFile) -> TimmModel:
         overlay["label_offset"] = 0
     try:
         module = timm.create_model(timm_name, pretrained=True, pretrained_cfg_overlay=overlay, exportable=True)
-    except (RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise ModelError(f"{weights.path}: these weights do not fit {timm_name}: {_first_line(error)}") from error
+    except Exception as error:  # timm's filters of older checkpoints raise anything on foreign tensors
+        raise ModelError(
+            f"{weights.path}: these weights do not fit {timm_name}: {_first_line(error)};"
+            " 'resnext info --weights FILE' tells what they are"
+        ) from error
     cfg = {key: value for key, value in module.pretrained_cfg.items() if key != "state_dict"}
     if not getattr(module, "num_classes", 0):
         raise ModelError(f"{timm_name} has no classifier; use a model that was trained to classify")
@@ -191,30 +197,46 @@ def _unwrapped(weights: WeightsFile) -> tuple[dict[str, torch.Tensor], dict[str,
 
 
 def _load(weights: WeightsFile) -> Any:
-    import pickle
-
     try:
-        if weights.kind == "safetensors":
-            from safetensors.torch import load, load_file
-
-            try:
-                str(weights.path).encode()
-            except UnicodeEncodeError:  # the library takes no path that is not UTF-8
-                return load(weights.path.read_bytes())
-            return load_file(weights.path)
-        # timm's train.py stores its arguments: an argparse.Namespace, which only holds plain values.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(weights.path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, OSError, KeyError) as error:
-        if isinstance(error, pickle.UnpicklingError) and "Weights only load failed" in str(error):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of unusual protocols; what it can't read it refuses
+            return _load_safetensors(weights.path) if weights.kind == "safetensors" else _load_pickle(weights.path)
+    except MemoryError as error:
+        raise ModelError(f"{weights.path}: too large for this machine's memory") from error
+    except Exception as error:  # a hostile file can make the readers raise anything
+        if "Weights only load failed" in str(error):
             raise ModelError(
                 f"{weights.path}: refused: reading this checkpoint would run code from it; save its state_dict alone"
             ) from error
-        raise ModelError(f"{weights.path}: not a readable checkpoint: {_first_line(error)}") from error
-    except Exception as error:
-        if type(error).__name__ != "SafetensorError":
-            raise
-        raise ModelError(f"{weights.path}: not a readable safetensors file: {_first_line(error)}") from error
+        kind = "safetensors file" if weights.kind == "safetensors" else "checkpoint"
+        raise ModelError(f"{weights.path}: not a readable {kind}: {_first_line(error)}") from error
+
+
+def _load_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load, load_file
+
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # the library takes no path that is not UTF-8
+        return load(path.read_bytes())
+    return load_file(path)
+
+
+def _load_pickle(path: Path) -> Any:
+    # timm's train.py stores its arguments: an argparse.Namespace, which only holds plain values.
+    # From an open file: a name that ends in .safetensors would make torch.load read it as one.
+    with torch.serialization.safe_globals([argparse.Namespace]), path.open("rb") as file:
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _check_finite(path: Path, state_dict: Mapping[str, torch.Tensor]) -> None:
+    """Refuse weights from which only NaN comes: a training that diverged, or damage."""
+    broken = [name for name, each in state_dict.items() if each.is_floating_point() and not each.isfinite().all()]
+    if broken:
+        raise ModelError(
+            f"{path}: holds NaN or infinite weights in {len(broken)} of {len(state_dict)} tensors, first in"
+            f" {broken[0][:80]}; take a checkpoint from before the training diverged"
+        )
 
 
 def imagenet_labels(num_classes: int) -> tuple[Label, ...]:

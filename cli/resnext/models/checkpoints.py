@@ -14,6 +14,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 _LABEL_KEYS = ("label_names", "labels", "classes", "class_names", "id2label", "idx_to_class", "class_to_idx")
 _ARCHITECTURE_KEYS = ("architecture", "arch", "model_name", "model")
 _MAX_LABELS = 1_000_000
+_MAX_REASON = 200  # characters; the library quotes tensor names of any length
 # Blocks in each of the four stages -> depth, for bottleneck blocks of three convolutions (He et al. 2015, table 1).
 _BOTTLENECK_DEPTHS: dict[tuple[int, ...], int] = {(3, 4, 6, 3): 50, (3, 4, 23, 3): 101, (3, 8, 36, 3): 152}
 
@@ -43,7 +44,7 @@ def read_header(weights: WeightsFile) -> Holdings:
     Raises:
         ModelError: it is damaged.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     try:
         with safe_open(weights.path, framework="np") as file:
@@ -51,8 +52,9 @@ def read_header(weights: WeightsFile) -> Holdings:
             shapes = {name: tuple(each.get_shape()) for name, each in slices.items()}
             dtypes = {str(each.get_dtype()) for each in slices.values()}
             metadata = dict(file.metadata() or {})
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{weights.path}: not a readable safetensors file: {error}") from error
+    except Exception as error:  # the library's own error, OSError, and whatever a hostile header leads to
+        reason = " ".join(str(error).split())[:_MAX_REASON] or type(error).__name__
+        raise ModelError(f"{weights.path}: not a readable safetensors file: {reason}") from error
     return holdings(shapes, dtypes, {name: _from_json(value) for name, value in metadata.items()})
 
 

@@ -18,13 +18,16 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from resnext.errors import DamagedEntry, OutputError
+from resnext.models import debris
+from resnext.models.files import open_regular, read_regular
 from resnext.records import Label, PreprocessingConfig
 
 FORMAT_VERSION = 2
@@ -33,7 +36,7 @@ GRAPH_WEIGHTS = "graph.bin"
 LABELS = "labels.json"
 ENTRY = "entry.json"
 CHECKED_FILES = (GRAPH, GRAPH_WEIGHTS, LABELS)
-LOCK_SECONDS = 900.0  # the largest model compiles in well under two minutes on two cores
+_PUT_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class CompiledModel:
         return self.folder / GRAPH
 
     def labels(self) -> tuple[Label, ...]:
-        rows = json.loads((self.folder / LABELS).read_bytes())
+        rows = json.loads(read_regular(self.folder / LABELS))
         return tuple(Label(index, *row) for index, row in enumerate(rows))
 
 
@@ -101,7 +104,7 @@ class Store:
     def recall(self, request: str) -> Provenance | None:
         """Give the provenance that answered `request` last time; None if never, or if the note can't be read."""
         try:
-            noted = json.loads(self._ref_path(request).read_bytes())
+            noted = json.loads(read_regular(self._ref_path(request)))
             provenance = Provenance(**noted["provenance"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
@@ -142,7 +145,7 @@ class Store:
         from filelock import FileLock, Timeout
 
         self._make_folder(self.locks)
-        lock = FileLock(self.locks / f"{provenance.key}.lock", timeout=LOCK_SECONDS)
+        lock = FileLock(self.locks / f"{provenance.key}.lock", timeout=debris.LOCK_SECONDS)
         try:
             lock.acquire()
         except Timeout:
@@ -157,10 +160,14 @@ class Store:
 
     @contextmanager
     def new_folder(self) -> Iterator[Path]:
-        """A private folder beside the entries to build one in; gone afterwards unless `put` moved it away."""
+        """A private folder beside the entries to build one in; gone afterwards unless `put` moved it away.
+
+        What builds that were killed left behind long ago goes first.
+        """
+        debris.sweep(self.compiled, self.refs)
         try:
             self._make_folder(self.compiled)
-            folder = Path(tempfile.mkdtemp(prefix=".building-", dir=self.compiled))
+            folder = Path(tempfile.mkdtemp(prefix=debris.BUILDING, dir=self.compiled))
         except OSError as error:
             raise OutputError(_unwritable(self.root, error)) from error
         try:
@@ -177,25 +184,34 @@ class Store:
         body = asdict(model) | {"files": {name: _digest_and_size(folder / name) for name in CHECKED_FILES}}
         del body["folder"]
         (folder / ENTRY).write_text(json.dumps({"digest": _digest_of(body), "body": body}), encoding="utf-8")
-        target = self.folder_of(model.provenance)
-        try:
-            folder.rename(target)
-        except OSError:
-            # Something stands there: another process won, or the entry is damaged, or it is no folder at all.
-            try:
-                existing = self.load(model.provenance)
-            except DamagedEntry:
-                existing = None
-            if existing is not None:
-                return existing
-            self.discard(model.provenance)
-            folder.rename(target)
-        return _checked(target, model.provenance)
+        for name in (*CHECKED_FILES, ENTRY):
+            (folder / name).chmod(0o600)
+        return self._move_into_place(folder, model.provenance)
+
+    def _move_into_place(self, folder: Path, provenance: Provenance) -> CompiledModel:
+        """Move a whole entry to where it belongs, unless another process's whole one is there.
+
+        Where locks do nothing, another process may discard what we put as it replaces a damaged one: then its own
+        comes, and is taken.
+        """
+        target = self.folder_of(provenance)
+        for attempt in range(_PUT_ATTEMPTS):
+            with suppress(OSError):  # something stands there, or ours was moved already
+                folder.rename(target)
+            with suppress(DamagedEntry):
+                existing = self.load(provenance)
+                if existing is not None:
+                    return existing
+            if folder.is_dir():
+                self.discard(provenance)
+            else:
+                time.sleep(0.2 * (attempt + 1))
+        raise OutputError(f"{target}: other processes keep replacing it; run the command again")
 
     def discard(self, provenance: Provenance) -> None:
         """Remove an entry; moved aside first, so that nobody meets half of it."""
         folder = self.folder_of(provenance)
-        aside = Path(tempfile.mkdtemp(prefix=".damaged-", dir=self.compiled))
+        aside = Path(tempfile.mkdtemp(prefix=debris.DAMAGED, dir=self.compiled))
         try:
             folder.rename(aside / "entry")
         except FileNotFoundError:
@@ -221,7 +237,7 @@ class Store:
 
     def _replace_file(self, path: Path, content: bytes) -> None:
         try:
-            handle, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+            handle, temporary = tempfile.mkstemp(prefix=debris.NEW_FILE, dir=path.parent)
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
             Path(temporary).replace(path)
@@ -240,7 +256,7 @@ def read_entry(folder: Path) -> tuple[CompiledModel, dict[str, list[str | int]]]
         DamagedEntry: it is incomplete, or not what was stored.
     """
     try:
-        stored = json.loads((folder / ENTRY).read_bytes())
+        stored = json.loads(read_regular(folder / ENTRY))
         body = stored["body"]
         if stored["digest"] != _digest_of(body):
             raise DamagedEntry(f"{folder / ENTRY}: damaged")
@@ -292,12 +308,10 @@ def _digest_and_size(path: Path) -> list[str | int]:
     """XXH3 of a file's bytes: it finds damage, it is no defence against a forger, who could replace the whole entry."""
     import xxhash
 
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         if not size:
             return [xxhash.xxh3_128_hexdigest(b""), 0]
         # Mapped, not copied: half the time, and OpenVINO maps the same pages afterwards.
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            digest = xxhash.xxh3_128()
-            digest.update(content)  # lets other threads import meanwhile, which the one-step call does not
-            return [digest.hexdigest(), size]
+            return [xxhash.xxh3_128_hexdigest(content), size]

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,13 +11,13 @@ from pathlib import Path
 
 from resnext.errors import DamagedEntry, ModelError, OutputError
 from resnext.models import requests
-from resnext.models.compiled import FORMAT_VERSION, LOCK_SECONDS, CompiledModel, Provenance, Store, read_entry
+from resnext.models.compiled import FORMAT_VERSION, CompiledModel, Provenance, Store, read_entry
+from resnext.models.debris import NEW_FILE, REMOVED, leftovers, modified
+from resnext.models.files import read_regular
 from resnext.models.versions import installed_version
 
-_BUILDING = ".building-"
 # The folder may be shared with other things by mistake: only what bears the store's own names is ever touched.
 _OUR_ENTRY = re.compile(r".*-[0-9a-f]{20}")
-_OUR_DEBRIS = re.compile(r"\.(building|damaged|removed)-.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +97,13 @@ def clear(store: Store) -> list[Removed]:
     removed = [_remove(store, entry.folder, entry.size_bytes, "cleared") for entry in entries(store)]
     removed += _remove_debris(store)
     for path in _listed(store.refs):
-        if path.suffix == ".json" or path.name.startswith(".new-"):
+        if path.suffix == ".json" or path.name.startswith(NEW_FILE):
             _unlink(path)
     return removed
 
 
 def _entry(folder: Path, wanted: set[Provenance]) -> StoredEntry:
-    size, built = _size(folder), _modified(folder)
+    size, built = _size(folder), modified(folder)
     try:
         model, files = read_entry(folder)
     except DamagedEntry:
@@ -124,27 +123,28 @@ def _notes(store: Store) -> Iterator[tuple[str, Provenance]]:
 
 def _readable_notes(store: Store) -> Iterator[tuple[Path, str, Provenance]]:
     for path in sorted(_listed(store.refs)):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            noted = json.loads(path.read_bytes())
+        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            noted = json.loads(read_regular(path))
             yield path, str(noted["request"]), Provenance(**noted["provenance"])
 
 
 def _remove_debris(store: Store) -> list[Removed]:
-    """What broken-off builds left behind; a build that may still go on is younger than the longest wait for one."""
-    oldest_alive = time.time() - LOCK_SECONDS
+    """What broken-off builds left behind; a build that may still go on is left alone."""
+    for path in leftovers(store.refs):
+        _unlink(path)
     return [
-        _remove(store, path, _size(path), "left over from a build that broke off")
-        for path in sorted(_listed(store.compiled))
-        if _OUR_DEBRIS.fullmatch(path.name) and (not path.name.startswith(_BUILDING) or _modified(path) < oldest_alive)
+        _remove(store, path, _size(path), "left over from a build that broke off") for path in leftovers(store.compiled)
     ]
 
 
 def _remove(store: Store, path: Path, size: int, reason: str) -> Removed:
     """Move aside, then remove: nobody meets half an entry."""
     try:
-        aside = Path(tempfile.mkdtemp(prefix=".removed-", dir=store.compiled))
+        aside = Path(tempfile.mkdtemp(prefix=REMOVED, dir=store.compiled))
         try:
             path.rename(aside / "entry")
+        except FileNotFoundError:
+            pass  # another process removed it first
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
@@ -176,12 +176,3 @@ def _file_size(path: Path) -> int | None:
         return path.stat().st_size
     except OSError:
         return None
-
-
-def _modified(folder: Path) -> float:
-    """When something in the folder was changed last, in seconds since 1970."""
-    times = []
-    for path in (folder, *folder.rglob("*")):
-        with suppress(OSError):
-            times.append(path.stat().st_mtime)
-    return max(times, default=0.0)

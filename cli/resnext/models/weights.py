@@ -13,9 +13,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from resnext.errors import HubUnreachable, ModelError
+from resnext.models.file_kinds import HEAD_BYTES, FileKind, kind_of
 
 HUB_ANSWER_SECONDS = 1.5  # two seconds are promised, the start of the client included
 # timm's order: the safetensors file first, then the older pickle, which is read with weights_only.
@@ -24,7 +24,12 @@ HUB_FILENAMES = ("model.safetensors", "pytorch_model.bin")
 # Without a letter it is taken for a date.
 _DIGEST_IN_NAME = re.compile(r"-(?=\d*[a-f])([0-9a-f]{8,64})\.[^.]+$")
 
-FileKind = Literal["safetensors", "torch"]
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DIGITS_IN_NAME = re.compile(r"-(\d{8})\.[^.]+$")
+# timm publishes a few whose first eight happen to be digits alone.
+_TIMM_DIGITS = frozenset(
+    "06906299 08389792 18710866 35495452 37913777 43635321 46609757 51548356 89875923 57934424".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +52,27 @@ def from_file(path: Path, origin: str | None = None, promised: str | None = None
         if path.exists() and not path.is_file():  # a FIFO would block, a device never end
             raise ModelError(f"{path}: can't read the weights file: not a regular file")
         with path.open("rb") as file:
-            head = file.read(64)
+            head = file.read(HEAD_BYTES)
         size = path.stat().st_size
     except OSError as error:
         raise ModelError(f"{path}: can't read the weights file: {error.strerror}") from error
-    kind = _kind(path, head, size)
+    kind = kind_of(path, head, size)
     digest = _sha256(path)
-    in_name = _DIGEST_IN_NAME.search(path.name)
-    promised = promised or (in_name.group(1) if in_name else "")
+    promised = promised or _promised_by(path.name)
     if not digest.startswith(promised):
         raise ModelError(
-            f"{path}: its SHA-256 should begin with {promised}, and begins with {digest[:8]}; download it again"
+            f"{path}: its SHA-256 should begin with {promised[:16]}, and begins with {digest[:16]};"
+            " delete it and download it again"
         )
     return WeightsFile(path, digest, kind, origin or f"file {path.name}")
+
+
+def _promised_by(name: str) -> str:
+    in_name = _DIGEST_IN_NAME.search(name)
+    if in_name is not None:
+        return in_name.group(1)
+    digits = _DIGITS_IN_NAME.search(name)
+    return digits.group(1) if digits is not None and digits.group(1) in _TIMM_DIGITS else ""
 
 
 def bundled() -> WeightsFile:
@@ -79,7 +92,7 @@ def hub_cached(repo: str) -> WeightsFile | None:
     for filename in HUB_FILENAMES:
         found = try_to_load_from_cache(repo, filename)
         if isinstance(found, str):
-            return from_file(Path(found), f"hub {repo}")
+            return _from_hub_cache(Path(found), repo)
     return None
 
 
@@ -101,7 +114,7 @@ def hub_download(repo: str, before: Callable[[], None], *, bar: bool) -> Weights
     (enable_progress_bars if bar else disable_progress_bars)()
     for filename in HUB_FILENAMES:
         try:
-            return from_file(Path(hf_hub_download(repo, filename)), f"hub {repo}")
+            return _from_hub_cache(Path(hf_hub_download(repo, filename)), repo)
         except LocalEntryNotFoundError as error:
             # A subclass of EntryNotFoundError that means the opposite: the hub was not asked or did not answer.
             raise HubUnreachable(f"the download of {repo} broke off; run the command again to resume it") from error
@@ -112,6 +125,16 @@ def hub_download(repo: str, before: Callable[[], None], *, bar: bool) -> Weights
         except OSError as error:
             raise ModelError(f"can't store the download of {repo}: {_first_line(error)}") from error
     raise ModelError(f"the hub has no weights in {repo}; give a checkpoint with --weights FILE")
+
+
+def _from_hub_cache(path: Path, repo: str) -> WeightsFile:
+    """Check a file of the hub's cache: the cache names a large file by the SHA-256 that the hub told, and never looks.
+
+    Raises:
+        ModelError: it is no checkpoint, or another file than the hub's.
+    """
+    blob = path.resolve()
+    return from_file(path, f"hub {repo}", promised=blob.name if _SHA256.fullmatch(blob.name) else None)
 
 
 def hub_is_offline() -> bool:
@@ -152,25 +175,6 @@ def ask_hub(repo: str) -> None:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def _kind(path: Path, head: bytes, size: int) -> FileKind:
-    """Tell a checkpoint's format by its bytes; name what is commonly saved in its place."""
-    if not head:
-        raise ModelError(f"{path}: the weights file is empty; download it again")
-    if head.startswith(b"version https://git-lfs"):
-        raise ModelError(f"{path}: a Git LFS pointer, not the weights; run 'git lfs pull' where it is from")
-    if len(head) > 8 and head[8:9] == b"{":
-        header_size = int.from_bytes(head[:8], "little")
-        if 8 + header_size <= size:
-            return "safetensors"
-        raise ModelError(f"{path}: the weights file is truncated; download it again")
-    # A zip archive (torch.save since 1.6) or a bare pickle of protocol 2 or later (before).
-    if head.startswith(b"PK\x03\x04") or (head[0] == 0x80 and head[1:2] >= b"\x02"):
-        return "torch"
-    if head.lstrip()[:1] == b"<":
-        raise ModelError(f"{path}: a web page saved as weights; download the file itself")
-    raise ModelError(f"{path}: neither a safetensors file nor a PyTorch checkpoint")
 
 
 def _sha256(path: Path) -> str:
