@@ -34,7 +34,7 @@ def resident_bytes(process: "subprocess.Popen[bytes]") -> int | None:
 
 
 def classify(folder: Path, cache: Path, *options: str, code: int, early: int) -> tuple[int, int]:
-    """One run; gives the most memory in bytes up to its first `early` rows (0: it went on after them) and at its end."""
+    """One run; gives the most memory in bytes up to its first `early` rows (0: it began later) and at its end."""
     output = folder / "rows.jsonl"
     command = [sys.executable, "-m", "resnext", "classify", "-m", "lite0", "-k", "1", "-o", str(output), *options]
     with subprocess.Popen(
