@@ -195,9 +195,9 @@ import ctypes, sys
 sys.stdout.reconfigure(line_buffering=True)
 from resnext import app
 def stuck():
-    print("stuck", flush=True)
     for _ in range(60):
         try:
+            print("stuck", flush=True)
             ctypes.CDLL(None).poll(None, 0, 60_000)
         except BaseException:
             pass  # as a callback of C code does
