@@ -195,3 +195,11 @@ def test_a_note_that_would_block_or_never_end(tmp_path: Path) -> None:
         thread.join(20)
         assert len(outcome) == 1
         sidecar_of(path).rmdir() if sidecar_of(path).is_dir() else sidecar_of(path).unlink()
+
+
+@pytest.mark.parametrize("good", ["csv", "tsv"], indirect=True)
+def test_nor_does_it_where_the_header_is_damaged_too(good: Path) -> None:
+    """Round 2779 of seed 3: rows behind the quote have one cell more than the header."""
+    content = mutated(good.read_bytes(), random.Random("3 2779"))
+    good.write_bytes(content)
+    assert refused_or_understood(good)
