@@ -72,18 +72,18 @@ def test_head_ends_it_quietly(tmp_path: Path, warm_cache: Path) -> None:
 def test_a_full_disk(resnext: RunResnext, small_disk: Callable[[int], Path], ending: str, old: bool) -> None:
     if ending == "parquet":
         pytest.importorskip("pyarrow")
-    disk = small_disk(64)
+    disk = small_disk(256)
     output = disk / f"out.{ending}"
     if old:
         output.write_bytes(OLD)
-    (disk / "ballast").write_bytes(bytes(40_000))
+    (disk / "ballast").write_bytes(bytes(240_000))
     options = ("classify", "-m", "lite0", "-o", output)
-    done = resnext(*options, "--overwrite", *[COFFEE] * 60)
+    done = resnext(*options, "--overwrite", *[COFFEE] * 100)
     check_refusal(done, "can't write the results: No space left")
     if old:
         assert output.read_bytes() == OLD
     (disk / "ballast").unlink()
-    again = resnext(*options, "--resume" if " --resume" in done.stderr or not old else "--overwrite", *[COFFEE] * 60)
+    again = resnext(*options, "--resume" if " --resume" in done.stderr or not old else "--overwrite", *[COFFEE] * 100)
     assert again.returncode == 0, again.stderr
     assert {path.name for path in disk.iterdir()} == {output.name, f"{output.name}.run.json"}
 

@@ -25,6 +25,7 @@ def convert(model: TimmModel, folder: Path) -> None:
 
     Raises:
         ModelError: the graph can't be made, or does not compute what torch does.
+        OSError: it can't be written.
     """
     openvino = import_openvino()
     convert_model = importlib.import_module("openvino.tools.ovc").convert_model
@@ -44,7 +45,10 @@ def convert(model: TimmModel, folder: Path) -> None:
         raise ModelError(f"this model can't be compiled ({type(error).__name__}); use --engine torch") from error
     for output, name in zip(graph.outputs, ("logits", "embeddings"), strict=True):
         output.get_tensor().set_names({name})
-    openvino.save_model(graph, folder / GRAPH, compress_to_fp16=False)
+    try:
+        openvino.save_model(graph, folder / GRAPH, compress_to_fp16=False)
+    except RuntimeError as error:  # its one class for all: the graph is sound, so it is the disk
+        raise OSError(f"OpenVINO can't write {GRAPH}; is the disk full?") from error
     _check(openvino, folder / GRAPH, pixels, reference)
 
 
