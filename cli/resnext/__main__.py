@@ -1,12 +1,9 @@
-"""`resnext` and `python -m resnext`."""
+"""`resnext` and `python -m resnext`. What is imported before signals are ours is as little as can be."""
 
 import os
 import sys
-from pathlib import Path
 
-from resnext.errors import ExitCode
 from resnext.interrupts import Interrupted, die_of, ending_on_signals
-from resnext.terminal import keep_stderr_for_our_own_lines, say
 
 
 def main() -> None:
@@ -28,6 +25,9 @@ def main() -> None:
     except BrokenPipeError:
         pass
     except OSError as error:
+        from resnext.errors import ExitCode
+        from resnext.terminal import say
+
         say(f"error: stdout: can't write: {error.strerror}")
         code = int(ExitCode.CANNOT_RUN)
     os._exit(code)
@@ -35,21 +35,28 @@ def main() -> None:
 
 def run() -> None:
     """Run the app; whatever ends it, no traceback reaches a user who did not ask for it with --debug."""
-    _occupy_closed_descriptors()
     debug = "--debug" in sys.argv or bool(os.environ.get("RESNEXT_DEBUG"))
-    if not debug:
-        keep_stderr_for_our_own_lines()
+    _occupy_closed_descriptors()
     try:
         with ending_on_signals():
+            from resnext.terminal import keep_stderr_for_our_own_lines
+
+            if not debug:
+                keep_stderr_for_our_own_lines()
             from resnext.app import app
 
             app()
     except Interrupted as interrupt:
+        from resnext.terminal import say
+
         say("interrupted; the rows that were written stay")
         die_of(interrupt.number)
     except Exception as error:
         if debug:
             raise
+        from resnext.errors import ExitCode
+        from resnext.terminal import say
+
         # A fault of ours: everything that a user can cause is a ResnextError and was reported where it belongs.
         say(f"internal error: {type(error).__name__}: {str(error)[:300]}; please report it with the output of --debug")
         sys.exit(int(ExitCode.CANNOT_RUN))
@@ -63,7 +70,7 @@ def _occupy_closed_descriptors() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
     if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,17 @@
-"""Ctrl-C and SIGTERM: finished rows are kept, and the process ends with the signal's own status."""
+"""Ctrl-C, SIGTERM and a closed terminal: finished rows are kept, and the process ends with the signal's own status."""
 
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+# Two seconds are promised. What is not cleaned up by then (a library that does not return, a reader that takes
+# nothing, a file of a million rows being made) is left as a kill would leave it: --resume goes on with that.
+CLEAN_UP_SECONDS = 1.5
+_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if sys.platform != "win32" else [])]
 
 
 class Interrupted(BaseException):
@@ -18,16 +24,24 @@ class Interrupted(BaseException):
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """Within this block SIGINT and SIGTERM raise Interrupted once; the clean-up then runs undisturbed."""
+    """Within this block the first signal raises Interrupted; the clean-up then runs undisturbed, for a while.
+
+    A signal that the process was started to ignore (`nohup`, a job in the background) stays ignored.
+    """
+    ours = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+
+    asked = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_IGN)
-        raise Interrupted(number)
+        nonlocal asked
+        if not asked:  # not SIG_IGN for the others: Python complains when one of them is under way already
+            asked = True
+            raise Interrupted(number)
 
-    previous = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
+    previous = {each: signal.signal(each, interrupt) for each in ours}
     try:
-        yield
+        with _bounded(frozenset(ours)):
+            yield
     finally:
         for each, handler in previous.items():
             signal.signal(each, handler)
@@ -43,3 +57,32 @@ def die_of(number: int) -> None:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     os._exit(128 + number)
+
+
+@contextmanager
+def _bounded(numbers: frozenset[int]) -> Iterator[None]:
+    """End the process when the block goes on for CLEAN_UP_SECONDS after one of the signals.
+
+    Python's own handler waits until a call into C returns to the main thread; the byte that the C handler writes into
+    this pipe does not. Only the main thread can restore a signal's default, so here the status is set directly.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    over = threading.Event()
+
+    def watch() -> None:
+        while number := os.read(reading, 1):
+            if number[0] in numbers and not over.wait(CLEAN_UP_SECONDS):
+                os._exit(128 + number[0])
+
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    watcher = threading.Thread(target=watch, name="interrupts", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        signal.set_wakeup_fd(before)
+        os.close(writing)  # the thread reads the end
+        watcher.join()
+        os.close(reading)

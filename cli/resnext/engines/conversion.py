@@ -5,6 +5,7 @@ import logging
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ def convert(model: TimmModel, outputs: Graph, folder: Path) -> None:
 
     Raises:
         ModelError: the graph can't be made, or does not compute what torch does.
+        OSError: it can't be written.
     """
     openvino = import_openvino()
     convert_model = importlib.import_module("openvino.tools.ovc").convert_model
@@ -48,11 +50,18 @@ def convert(model: TimmModel, outputs: Graph, folder: Path) -> None:
         raise ModelError(f"this model can't be compiled ({type(error).__name__}); use --engine torch") from error
     for output, name in zip(graph.outputs, outputs.outputs, strict=True):
         output.get_tensor().set_names({name})
-    openvino.save_model(graph, folder / GRAPH, compress_to_fp16=False)
+    _save(openvino, graph, folder / GRAPH)
     if mark_depthwise(folder / GRAPH) and not _runs(openvino, folder / GRAPH, pixels):
-        openvino.save_model(graph, folder / GRAPH, compress_to_fp16=False)  # without the marks
+        _save(openvino, graph, folder / GRAPH)  # without the marks
     _check(openvino, folder / GRAPH, pixels, reference)
     _write_in_large_pieces(folder / GRAPH_WEIGHTS)
+
+
+def _save(openvino: Any, graph: Any, path: Path) -> None:
+    try:
+        openvino.save_model(graph, path, compress_to_fp16=False)
+    except RuntimeError as error:  # its one class for all: the graph is sound, so it is the disk
+        raise OSError(f"OpenVINO can't write {path.name}; is the disk full?") from error
 
 
 def _write_in_large_pieces(path: Path) -> None:
@@ -61,7 +70,7 @@ def _write_in_large_pieces(path: Path) -> None:
     OpenVINO writes a tensor at a time; of 775 MB that costs every start 60 ms.
     """
     again = path.with_name(f"{path.name}.again")
-    with path.open("rb", buffering=0) as old, again.open("wb", buffering=0) as new:
+    with path.open("rb", buffering=0) as old, again.open("wb") as new:
         shutil.copyfileobj(old, new, 16 << 20)
     again.replace(path)
 

@@ -6,6 +6,7 @@ Nothing here knows photos: `features` keeps its notes the same way.
 
 import json
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from resnext import __version__
 from resnext.errors import UsageError
 
 _FORMAT_VERSION = 1
+_MAX_BYTES = 1 << 20  # a real one has some hundred; a template may be long
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +54,14 @@ def check_sidecar(path: Path, settings: Settings) -> None:
     """
     sidecar = sidecar_of(path)
     try:
-        note = json.loads(sidecar.read_bytes())
+        note = json.loads(_content(sidecar))
         version, command, made_with = note["version"], note["command"], dict(note["settings"])
     except FileNotFoundError as error:
         raise UsageError(
             f"{path}: can't resume: there is no {sidecar.name} beside it to say how it was made;"
             " give another name, or --overwrite"
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"{sidecar}: can't resume: it is not readable; give another name, or --overwrite") from error
     if version != _FORMAT_VERSION:
         raise UsageError(f"{sidecar}: can't resume: written by another version of resnext; give another name")
@@ -75,6 +77,14 @@ def check_sidecar(path: Path, settings: Settings) -> None:
         raise UsageError(
             f"{path}: can't resume: it was made with {listed}; give the same, another name, or --overwrite"
         )
+
+
+def _content(sidecar: Path) -> bytes:
+    """The note's bytes. Raises OSError or ValueError for what is no note: a FIFO would block, a device never end."""
+    status = sidecar.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
+        raise ValueError("no note")
+    return sidecar.read_bytes()
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -14,6 +14,7 @@ _DELIMITERS = {"csv": ",", "tsv": "\t"}
 # Formats to which rows can be added, and those whose rows can be read back.
 LINE_FORMATS = ("jsonl", *_DELIMITERS)
 MAX_ROW_BYTES = 64 << 20
+_STATUSES = {"ok": True, "error": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,33 +35,62 @@ def stored_rows(stream: BinaryIO, path: Path, format: str) -> Iterator[StoredRow
     """
     header: list[str] | None = None
     end = 0
-    for number, raw in enumerate(_records(stream, quoted=format in _DELIMITERS), start=1):
+    for number, raw in enumerate(_records(stream, path, quoted=format in _DELIMITERS), start=1):
         start, end = end, end + len(raw)
         try:
-            if format == "jsonl":
-                row = json.loads(raw)
-            else:
-                cells = next(csv.reader([raw.decode()], delimiter=_DELIMITERS[format], strict=True))
-                if header is None:
-                    header = _header(cells)
-                    yield StoredRow(start, end, None, True)
-                    continue
-                row = dict(zip(header, cells, strict=True))
+            if format != "jsonl" and header is None:
+                header = _header(_cells(raw, format))
+                yield StoredRow(start, end, None, True)
+                continue
+            row = json.loads(raw) if header is None else dict(zip(header, _cells(raw, format), strict=True))
             yield StoredRow(start, end, name_in_row(row), is_ok(row))
-        except (ValueError, KeyError, TypeError, csv.Error, RecursionError, StopIteration) as error:
+        except _NO_ROW as error:
             raise foreign(path, f"row {number}") from error
+    _check_rest(stream, end, path, header, format)
 
 
-def _records(stream: BinaryIO, *, quoted: bool) -> Iterator[bytes]:
+_NO_ROW = (ValueError, KeyError, TypeError, csv.Error, RecursionError, StopIteration)
+
+
+def _cells(raw: bytes, format: str) -> list[str]:
+    return next(csv.reader([raw.decode()], delimiter=_DELIMITERS[format], strict=True))
+
+
+def _records(stream: BinaryIO, path: Path, *, quoted: bool) -> Iterator[bytes]:
     """Give whole records: lines, or what quotes hold together. Quotes are doubled in them: an even number is whole."""
-    record = b""
+    lines: list[bytes] = []
+    size = quotes = 0
     while line := stream.readline(MAX_ROW_BYTES):
-        record += line
+        size += len(line)
+        if size >= MAX_ROW_BYTES:
+            raise foreign(path, f"a row of more than {MAX_ROW_BYTES >> 20} MB")
         if not line.endswith(b"\n"):
             return
-        if not (quoted and record.count(b'"') % 2):
-            yield record
-            record = b""
+        lines.append(line)
+        quotes += line.count(b'"') if quoted else 0
+        if quotes % 2 == 0:
+            yield b"".join(lines)
+            lines.clear()
+            size = quotes = 0
+
+
+def _check_rest(stream: BinaryIO, end: int, path: Path, header: list[str] | None, format: str) -> None:
+    """Refuse a file whose end is no row that was cut off: one stray quote would hold all rows behind it together.
+
+    Whole rows are looked for behind the first line break of the rest; a row that was cut off has none there, unless a
+    file's name was made to look so.
+    """
+    if header is None:
+        return
+    stream.seek(end)
+    stream.readline()
+    for line in stream:
+        try:
+            cells = _cells(line, format)
+        except _NO_ROW:
+            continue
+        if not _STATUSES.keys().isdisjoint(cells):  # not the right number of cells: the header may be what is damaged
+            raise foreign(path, "a quote")
 
 
 def _header(cells: list[str]) -> list[str]:
@@ -71,7 +101,7 @@ def _header(cells: list[str]) -> list[str]:
 
 def is_ok(row: dict[str, Any]) -> bool:
     """Whether a row is that of an input that is done. Raises KeyError for what is no row."""
-    return bool({"ok": True, "error": False}[row["status"]])
+    return _STATUSES[row["status"]]
 
 
 def foreign(path: Path, what: str) -> UsageError:

@@ -1,0 +1,41 @@
+"""SECURITY.md names the bounds that the code has."""
+
+import inspect
+import re
+
+from conftest import REPO
+from resnext import color, decode, interrupts, labels
+from resnext.commands.classify import classify
+from resnext.output import stored
+from resnext.sources import lists, tars, urls, zips
+
+
+def test_every_bound_is_the_codes_own() -> None:
+    defaults = {name: each.default for name, each in inspect.signature(classify).parameters.items()}
+
+    def mib(count: int) -> str:
+        assert count % (1 << 20) == 0
+        return f"{count >> 20} MiB"
+
+    expected = {
+        "pixels of an image": f"{defaults['max_image_megapixels']:g} megapixels",
+        "a file on this machine": f"{decode.MAX_FILE_BYTES / 1e9:.2f} GB",
+        "a download, an archive member, an image on stdin": f"{defaults['max_file_size']:g} MB, unpacked",
+        "one address, everything included": f"{defaults['timeout']:g} s",
+        "redirects of one address": f"{urls.MAX_REDIRECTS}",
+        "an entry of a list": mib(lists._MAX_ENTRY_BYTES),
+        "contents of a tar archive that wait to be decoded": mib(tars._WAITING_BYTES),
+        "a zip archive's table of contents": mib(zips._MAX_TABLE_BYTES),
+        "a colour profile": mib(color._PROFILE_BYTES),
+        "a file of labels": mib(labels._MAX_BYTES),
+        "a row of a result file that is gone on with": mib(stored.MAX_ROW_BYTES),
+        "clean-up after Ctrl-C, SIGTERM or SIGHUP": f"{interrupts.CLEAN_UP_SECONDS:g} s",
+    }
+    page = (REPO / "SECURITY.md").read_text()
+    table = dict(re.findall(r"^\| (.+?) \| (.+?) \|", page.split("## Bounds")[1].split("##")[0], re.MULTILINE))
+    del table["what"]
+    assert table == expected
+
+
+def test_the_readme_leads_there() -> None:
+    assert "(SECURITY.md)" in (REPO / "README.md").read_text()
