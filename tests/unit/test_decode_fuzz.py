@@ -27,7 +27,7 @@ MEMORY_BYTES = 3 << 30
 HOSTILE_BYTES = 200_000
 
 _WORK = """
-import os, resource, sys, time
+import faulthandler, os, resource, sys, time
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import test_decode_fuzz as fuzz
@@ -36,7 +36,10 @@ from resnext.errors import InputError
 from resnext.frames import each_frame
 from resnext.loading import loader
 from resnext.records import Failure, PreprocessingConfig, Source
+from resnext.terminal import keep_stderr_for_our_own_lines
 
+keep_stderr_for_our_own_lines()
+faulthandler.enable(sys.stderr)
 resource.setrlimit(resource.RLIMIT_AS, (fuzz.MEMORY_BYTES,) * 2)
 model = PreprocessingConfig((3, 64, 64), "bicubic", 0.875, "center", (0.5,) * 3, (0.5,) * 3)
 load = loader(model, max_megapixels=fuzz.MAX_MEGAPIXELS)
@@ -174,7 +177,7 @@ def fuzz(tmp_path: Path, first: int, seconds: float) -> int:
         "PYTHONPATH": os.pathsep.join(sys.path),
         "PYTHONWARNINGS": "",
     }
-    command = [sys.executable, "-X", "faulthandler", "-c", _WORK, str(Path(__file__).parent), str(first), str(seconds)]
+    command = [sys.executable, "-c", _WORK, str(Path(__file__).parent), str(first), str(seconds)]
     numbers, errors = tmp_path / "numbers", tmp_path / "errors"
     with numbers.open("wb") as out, errors.open("wb") as err:
         process = subprocess.Popen(command, stdout=out, stderr=err, env=environment, cwd=REPO)
@@ -190,6 +193,7 @@ def fuzz(tmp_path: Path, first: int, seconds: float) -> int:
     *done, last = numbers.read_text().split() or ["none"]
     said = [line for line in errors.read_text(errors="replace").splitlines() if line]
     assert (process.returncode, last) == (0, "end"), f"picture {last}: status {process.returncode}: {said[-12:]}"
+    assert said == []
     return len(done)
 
 
