@@ -6,6 +6,7 @@ file: Image.verify() passes most of those that fail to load.
 
 import errno
 import io
+import logging
 import os
 import stat
 import warnings
@@ -36,6 +37,8 @@ Image.MAX_IMAGE_PIXELS = None
 # It also warns of odd metadata. The answer does not depend on it, stderr is for our own lines, and
 # warnings.catch_warnings() is not safe in threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+# And it logs what it refuses to decode, which Python prints where nobody has asked for it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _NOT_FOUND = (FailureCode.NOT_FOUND, "no such file")
 _NO_PERMISSION = (FailureCode.PERMISSION, "no permission to read it")
