@@ -1,9 +1,12 @@
 """Any of Pillow's modes -> RGB as a person would see it: sRGB colours, on white paper."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from io import BytesIO
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from resnext.errors import FailureCode, InputError
@@ -11,6 +14,7 @@ from resnext.errors import FailureCode, InputError
 # A profile that moves no colour by more than this, of 255, is sRGB by another name: most photos carry such a one.
 _SAME_COLOR = 2
 _GRID = (0, 36, 73, 109, 146, 182, 219, 255)
+_STRIP_PIXELS = 1 << 20
 _PROFILE_BYTES = 4 << 20  # a real one has some kilobytes; a table of inks a megabyte
 
 
@@ -80,22 +84,40 @@ def _lab_to_rgb(image: Image.Image) -> Image.Image:
 
 def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
     """16-bit modes keep their scale (65535 is white); wider integers and floats are stretched from their own range."""
-    values = np.asarray(image, dtype=np.float64)
+    values = np.asarray(image)
     if image.mode.startswith("I;16"):
         low, high = 0.0, 65535.0
     else:
-        finite = values[np.isfinite(values)]
-        if finite.size == 0:
-            raise InputError(FailureCode.CORRUPT, "broken image: no finite pixel")
-        low, high = float(finite.min()), float(finite.max())
+        low, high = _finite_range(values)
         if image.mode == "I" and low >= 0 and high <= 65535:
             # Pillow scales a PGM to 16 bits; other wide integers may just as well hold 8.
             low, high = 0.0, 65535.0 if high > 255 or image.format == "PPM" else 255.0
         elif image.mode == "F" and low >= 0 and high <= 1:
             low, high = 0.0, 1.0
-    scaled = np.nan_to_num((values - low) / ((high - low) or 1.0), nan=0.0, posinf=1.0, neginf=0.0) * 255.0
-    levels = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
     transparent = image.info.get("transparency")  # a grey level of a 16-bit PNG
-    if isinstance(transparent, int):
-        levels[values == transparent] = 255
+    levels = np.empty(values.shape, np.uint8)
+    for rows in _strips(values):
+        wide = values[rows].astype(np.float64)
+        scaled = np.nan_to_num((wide - low) / ((high - low) or 1.0), nan=0.0, posinf=1.0, neginf=0.0) * 255.0
+        levels[rows] = np.clip(np.rint(scaled), 0, 255)
+        if isinstance(transparent, int):
+            levels[rows][wide == transparent] = 255
     return Image.fromarray(levels)
+
+
+def _finite_range(values: NDArray[Any]) -> tuple[float, float]:
+    """The least and the greatest finite value of (H, W)."""
+    low, high = np.inf, -np.inf
+    for rows in _strips(values):
+        finite = values[rows][np.isfinite(values[rows])]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    if low > high:
+        raise InputError(FailureCode.CORRUPT, "broken image: no finite pixel")
+    return low, high
+
+
+def _strips(values: NDArray[Any]) -> Iterator[slice]:
+    """Rows of (H, W), so many at a time that work in float64 takes some megabytes, not gigabytes."""
+    height = max(1, _STRIP_PIXELS // values.shape[1])
+    return (slice(top, top + height) for top in range(0, values.shape[0], height))

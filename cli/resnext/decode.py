@@ -6,10 +6,11 @@ file: Image.verify() passes most of those that fail to load.
 
 import errno
 import io
+import logging
 import os
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -18,6 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from resnext.color import to_rgb
 from resnext.errors import FailureCode, InputError
+from resnext.footprint import decoding_bytes
 from resnext.formats import HEAD_BYTES, format_of, load_plugin
 from resnext.records import Source
 
@@ -25,12 +27,18 @@ from resnext.records import Source
 _REDUCED_DECODING_FACTOR = 2
 DEFAULT_MAX_MEGAPIXELS = 200.0
 MAX_FILE_BYTES = 1 << 30
+# Each scan of a progressive JPEG costs work over the whole picture, and takes a dozen bytes. Encoders write about ten.
+MAX_JPEG_SCANS = 100
+_START_OF_SCAN = b"\xff\xda"  # never inside of a scan: there a 0 follows every 255
+_CHUNK_BYTES = 1 << 20
 
 # Pillow's own limit warns, or refuses with words of its own; DecodeConfig.max_megapixels stands in its place.
 Image.MAX_IMAGE_PIXELS = None
 # It also warns of odd metadata. The answer does not depend on it, stderr is for our own lines, and
 # warnings.catch_warnings() is not safe in threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+# And it logs what it refuses to decode, which Python prints where nobody has asked for it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _NOT_FOUND = (FailureCode.NOT_FOUND, "no such file")
 _NO_PERMISSION = (FailureCode.PERMISSION, "no permission to read it")
@@ -57,18 +65,24 @@ class DecodeConfig:
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
 
 
-def decode(source: Source, config: DecodeConfig) -> Image.Image:
+def decode(source: Source, config: DecodeConfig, reserve: Callable[[int], None] = lambda size: None) -> Image.Image:
     """Open, decode and turn upright one photo; give it in RGB, as a person would see it on white paper.
 
-    A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, still at least twice `min_shorter_side`.
+    A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, still at least twice `min_shorter_side`. `reserve` is told
+    how many bytes that may take before any of them is asked for, and may wait until there are so many.
+
+    What is promised of time: nothing is waited for but disks, and C code, which no thread can interrupt, gets no more
+    work than `max_megapixels`, MAX_FILE_BYTES and MAX_JPEG_SCANS allow. There is no clock that ends it.
 
     Raises:
         InputError: there is no such file, or no picture that can be shown.
     """
     with opened(source, config) as image:
+        full_size = image.size
         if image.format == "JPEG" and config.min_shorter_side:
             side = config.min_shorter_side * _REDUCED_DECODING_FACTOR
             image.draft(None, (side, side))
+        reserve(decoding_bytes(image, full_size))
         image.load()
         return to_rgb(_upright(image))
 
@@ -86,6 +100,8 @@ def opened(source: Source, config: DecodeConfig) -> Iterator[Image.Image]:
             load_plugin(name)  # otherwise Pillow would import all forty of its own
             with Image.open(stream, formats=(name,)) as image:
                 _check_size(image, config)
+                if image.info.get("progressive"):
+                    _check_scans(stream)
                 yield image
     except InputError:
         raise
@@ -128,6 +144,19 @@ def _check_size(image: Image.Image, config: DecodeConfig) -> None:
             f"{image.width} x {image.height} pixels; at most {config.max_megapixels:g} megapixels"
             " (--max-image-megapixels)",
         )
+
+
+def _check_scans(stream: BinaryIO) -> None:
+    """Count the scans of a JPEG, those of its thumbnails too; leaves the stream where it was."""
+    place = stream.tell()
+    stream.seek(0)
+    scans, last = 0, b""
+    while chunk := stream.read(_CHUNK_BYTES):
+        scans += (last + chunk).count(_START_OF_SCAN)
+        last = chunk[-1:]
+    stream.seek(place)
+    if scans > MAX_JPEG_SCANS:
+        raise InputError(FailureCode.TOO_LARGE, f"a JPEG of {scans} scans; at most {MAX_JPEG_SCANS}")
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -6,9 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext import preprocess
+from resnext.budget import Budget
 from resnext.decode import DEFAULT_MAX_MEGAPIXELS, DecodeConfig, decode
 from resnext.errors import FailureCode, InputError
 from resnext.records import PreprocessingConfig, Source
+
+# For the decoding of all threads together. A photo that needs more is decoded alone: one of 200 megapixels needs up to
+# 28 bytes a pixel.
+DECODING_BYTES = 2 << 30
 
 
 def loader(
@@ -17,8 +22,9 @@ def loader(
     """Build the function from a source to float32 pixels (3, H, W); it raises InputError for a source without any.
 
     `exact` decodes every JPEG in full. A model whose transform is not a resize and centre crop gets timm's own, which
-    imports torch.
+    imports torch. All threads that call the function share DECODING_BYTES.
     """
+    budget = Budget(DECODING_BYTES)
     if preprocess.is_supported(config):
         transform = preprocess.transform_for(config)
         shorter_side = preprocess.resize_target(config)
@@ -31,7 +37,8 @@ def loader(
 
     def load(source: Source) -> NDArray[np.float32]:
         try:
-            return transform(decode(source, decoding))
+            with budget.lease() as lease:
+                return transform(decode(source, decoding, lease.take))
         except MemoryError as error:  # in the resize; decoding answers for its own
             raise InputError(FailureCode.TOO_LARGE, "not enough memory to resize it") from error
 

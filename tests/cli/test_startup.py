@@ -68,7 +68,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sources": {*STANDARD, "sources", "__version__"},
     "formats": STANDARD,
     "color": STANDARD,
-    "decode": {*STANDARD, "formats", "color"},
+    "footprint": set(),
+    "budget": set(),
+    "decode": {*STANDARD, "formats", "color", "footprint"},
     "frames": {*STANDARD, "color", "decode"},
     "models": {*STANDARD, "models"},
     "output": {*STANDARD, "writers", "__version__"},
@@ -94,7 +96,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "output",
     },
     # One run joins them all; only the command above it knows options.
-    "loading": {*STANDARD, "decode", "preprocess", "engines"},
+    "loading": {*STANDARD, "budget", "decode", "preprocess", "engines"},
     "ahead": {"engines"},
     "run": {
         *STANDARD,
@@ -122,6 +124,7 @@ ONLY_IN = {
     "PIL": {
         "color.py",
         "decode.py",
+        "footprint.py",
         "formats.py",
         "frames.py",
         "preprocess.py",

@@ -260,3 +260,23 @@ def test_odd_metadata_prints_no_warning_while_others_are_decoded(tmp_path: Path)
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_pillow_logs_of_a_broken_photo_is_not_printed(tmp_path: Path) -> None:
+    """A TIFF of more samples a pixel than there are: Pillow logs an error before it raises one."""
+    content = encoded("TIFF")
+    samples = content.index(struct.pack("<HHL", 277, 3, 1)) + 8
+    (tmp_path / "odd.tif").write_bytes(content[:samples] + struct.pack("<L", 255) + content[samples + 4 :])
+    program = (
+        "import sys\nfrom resnext.decode import DecodeConfig, decode\nfrom resnext.errors import InputError\n"
+        "from resnext.records import Source\n"
+        "try:\n    decode(Source(sys.argv[1]), DecodeConfig(0))\nexcept InputError as error:\n    print(error.code)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "odd.tif")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("corrupt\n", "")

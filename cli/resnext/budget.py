@@ -1,0 +1,60 @@
+"""Memory that all threads share: who needs much of it waits until the others gave enough back."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Budget:
+    """Up to `limit` bytes, leased to threads in the order in which they ask.
+
+    What needs more than all of it is not refused, but has it alone. A thread asks once for all that it needs and waits
+    for nothing else while it has it: so no two can wait for each other, and none is overtaken for ever by smaller ones.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._taken = limit, 0
+        self._changed = threading.Condition()
+        self._waiting: deque[Lease] = deque()
+
+    @contextmanager
+    def lease(self) -> Iterator["Lease"]:
+        """A lease of nothing yet; what it takes in the block is given back at its end, however that comes."""
+        lease = Lease(self)
+        try:
+            yield lease
+        finally:
+            self._give_back(lease)
+
+    def _take(self, lease: "Lease", size: int) -> None:
+        size = min(size, self._limit)
+        with self._changed:
+            self._waiting.append(lease)
+            try:
+                self._changed.wait_for(lambda: self._waiting[0] is lease and self._taken + size <= self._limit)
+                lease.size = size
+                self._taken += size
+            finally:
+                self._waiting.remove(lease)
+                self._changed.notify_all()  # the next in the line may fit beside this one
+
+    def _give_back(self, lease: "Lease") -> None:
+        with self._changed:
+            self._taken -= lease.size
+            lease.size = 0
+            self._changed.notify_all()
+
+
+class Lease:
+    """One thread's part of a Budget; `size` is what it has, in bytes."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self.size = 0
+
+    def take(self, size: int) -> None:
+        """Wait until `size` bytes are free, and take them; once a lease."""
+        if self.size:
+            raise ValueError("a lease takes once")
+        self._budget._take(self, size)
