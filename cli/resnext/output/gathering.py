@@ -1,0 +1,160 @@
+"""Rows and their index while they are written: they can't drift apart, whenever the process dies.
+
+A record is the bytes of its rows, then its line of the index, then the count in the arrays' headers. Whatever a kill
+leaves of a record is cut off again: a row without a line, a line without its row.
+"""
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from resnext.output.done import DoneInputs, Spans
+from resnext.output.growing import GrowingArray
+from resnext.output.index import index_line, index_lines
+from resnext.output.places import lock
+from resnext.output.stored import foreign
+from resnext.records import Answer, Failure, Features
+
+_COPY_BYTES = 1 << 20
+
+
+class Gathering:
+    """Arrays by name, growing, and their index. Call `read_back` where there may be something, `begin`, `write`."""
+
+    def __init__(self, name: str, arrays: dict[str, Path], index: Path, dtype: str) -> None:
+        self._name = name
+        self._arrays = {each: GrowingArray(path, dtype) for each, path in arrays.items()}
+        self.index = index
+        self._found: BinaryIO | None = None
+        self._descriptor = -1
+        self._keep = Spans()
+        self._without_failures = False
+        self._whole = (0, 0)  # rows, and bytes of the index; set in one step, so that an interrupt can't part them
+
+    @property
+    def rows(self) -> int:
+        return self._whole[0]
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        return {name: array.path for name, array in self._arrays.items()}
+
+    def exists(self) -> bool:
+        """Whether there is anything of it."""
+        return self.index.exists() or any(array.path.exists() for array in self._arrays.values())
+
+    def read_back(self, done: DoneInputs, *, failures_too: bool) -> None:
+        """Note what is done; with `failures_too` also what failed, which else is left out. Changes nothing.
+
+        Raises:
+            UsageError: it was not written by a run.
+            OutputError: another run is writing it.
+        """
+        try:
+            self._found = self.index.open("r+b")
+        except FileNotFoundError:
+            return
+        lock(self._name, self._found.fileno())
+        stored = []
+        for array in self._arrays.values():
+            try:
+                stored.append(array.stored_rows())
+            except ValueError as error:
+                raise foreign(array.path, "what is in it") from error
+        rows = end = 0
+        for line in index_lines(self._found, self.index, min(stored)):
+            if line.row is not None or failures_too:
+                done.add(line.name)
+                self._keep.add(line.start, line.end)
+                end += line.end - line.start
+            else:
+                self._without_failures = True
+            rows += line.row is not None
+        self._whole = (rows, end)
+
+    def begin(self) -> None:
+        """Open everything for more records; what is not whole is cut off.
+
+        Raises:
+            OSError, OutputError: it can't be written; another run is writing it.
+        """
+        rows, end = self._whole
+        if self._without_failures:
+            self._leave_out_failures()
+        else:
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+            self._descriptor = os.dup(self._found.fileno()) if self._found else os.open(self.index, flags, 0o666)
+            lock(self._name, self._descriptor)
+        os.ftruncate(self._descriptor, end)
+        os.lseek(self._descriptor, 0, os.SEEK_END)
+        for array in self._arrays.values():
+            array.begin(rows)
+
+    def write(self, record: Answer | Failure) -> None:
+        """Add one record.
+
+        Raises:
+            OSError: the disk is full, or whatever else keeps it from its place; `trim` then takes back its part.
+        """
+        rows, end = self._whole
+        line = index_line(record, rows)
+        if isinstance(record, Features):
+            for name, array in self._arrays.items():
+                array.append(record.arrays[name])
+        view = memoryview(line)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+        self._whole = (rows + isinstance(record, Features), end + len(line))
+        if isinstance(record, Features):
+            for array in self._arrays.values():
+                array.count(rows + 1)
+
+    def trim(self) -> None:
+        """Take back what was written of a record that is not whole."""
+        rows, end = self._whole
+        if self._descriptor >= 0:
+            os.ftruncate(self._descriptor, end)
+        for array in self._arrays.values():
+            array.trim(rows)
+
+    def sync(self) -> None:
+        """Wait until the disk has everything."""
+        os.fsync(self._descriptor)
+        for array in self._arrays.values():
+            array.sync()
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        with suppress(OSError):
+            if descriptor >= 0:
+                os.close(descriptor)
+        found, self._found = self._found, None
+        if found is not None:
+            found.close()
+        for array in self._arrays.values():
+            array.close()
+
+    def remove(self) -> None:
+        """Remove its files, those that are there."""
+        self.index.unlink(missing_ok=True)
+        for array in self._arrays.values():
+            array.path.unlink(missing_ok=True)
+
+    def _leave_out_failures(self) -> None:
+        assert self._found is not None
+        kept = self.index.with_name(f"{self.index.name}.new")
+        with kept.open("w+b") as file:
+            lock(self._name, file.fileno())
+            for start, end in self._keep:
+                self._found.seek(start)
+                while start < end:
+                    chunk = self._found.read(min(_COPY_BYTES, end - start))
+                    file.write(chunk)
+                    start += len(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+            shutil.copymode(self.index, kept)
+            kept.replace(self.index)
+            self._descriptor = os.dup(file.fileno())
