@@ -141,20 +141,12 @@ class FeatureFile:
         Raises:
             OutputError: they can't be written. What stood there is as it was.
         """
-        path = self.layout.path
-        with self._errors():
-            if self._begun_here and path.exists():  # its replacement grows beside it
-                self._use_parts()
-            if self._begun_here:
-                sidecar_of(self._working).unlink(missing_ok=True)
-                self._files.remove()
-                if self._resume and path.exists():
-                    self._take_apart(path)
-                if self._in_place:  # a file without a note would be none of ours; a part without one is rubbish
-                    write_sidecar(self._working, self._settings, ended=False)
-            self._files.begin()
-            # Failures have been left out where they are to be done again: from here on they stay.
-            write_sidecar(self._working, self._settings, ended=False)
+        try:
+            with self._errors():
+                self._open(self.layout.path)
+        except BaseException:
+            self._files.close()
+            raise
         return self
 
     def write(self, record: Answer | Failure) -> None:
@@ -194,6 +186,20 @@ class FeatureFile:
     def _working(self) -> Path:
         """The file whose note is that of the growing ones."""
         return self.layout.path if self._in_place else self.layout.part
+
+    def _open(self, path: Path) -> None:
+        if self._begun_here and path.exists():  # its replacement grows beside it
+            self._use_parts()
+        if self._begun_here:
+            sidecar_of(self._working).unlink(missing_ok=True)
+            self._files.remove()
+            if self._resume and path.exists():
+                self._take_apart(path)
+            if self._in_place:  # a file without a note would be none of ours; a part without one is rubbish
+                write_sidecar(self._working, self._settings, ended=False)
+        self._files.begin()
+        # Failures have been left out where they are to be done again: from here on they stay.
+        write_sidecar(self._working, self._settings, ended=False)
 
     def _use_parts(self) -> None:
         self._in_place, self._files = False, self.layout.gathering(in_place=False)

@@ -56,7 +56,15 @@ class Gathering:
             self._found = self.index.open("r+b")
         except FileNotFoundError:
             return
-        lock(self._name, self._found.fileno())
+        try:
+            lock(self._name, self._found.fileno())
+            self._whole = self._kept(self._found, done, failures_too)
+        except BaseException:
+            self.close()
+            raise
+
+    def _kept(self, found: BinaryIO, done: DoneInputs, failures_too: bool) -> tuple[int, int]:
+        """How many rows stay, and how many bytes of the index."""
         stored = []
         for array in self._arrays.values():
             try:
@@ -64,7 +72,7 @@ class Gathering:
             except ValueError as error:
                 raise foreign(array.path, "what is in it") from error
         rows = end = 0
-        for line in index_lines(self._found, self.index, min(stored)):
+        for line in index_lines(found, self.index, min(stored)):
             if line.row is not None or failures_too:
                 done.add(line.name)
                 self._keep.add(line.start, line.end)
@@ -72,7 +80,7 @@ class Gathering:
             else:
                 self._without_failures = True
             rows += line.row is not None
-        self._whole = (rows, end)
+        return rows, end
 
     def begin(self) -> None:
         """Open everything for more records; what is not whole is cut off.
