@@ -9,10 +9,11 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from resnext.errors import FailureCode
 from resnext.output.gathering import Gathering
 from resnext.output.index import index_lines
 from resnext.output.stored import foreign
-from resnext.records import Features, Source
+from resnext.records import Failure, Features, Source
 from resnext.writers.rows import name_in_row
 from resnext.writers.vectors import ROWS_A_GROUP, read_vectors, require_parquet, write_vectors
 
@@ -36,8 +37,8 @@ class Bundle(Protocol):
     def names(self, path: Path, index: Path | None) -> Iterator[bytes]:
         """The exact names of the inputs that worked, of a finished file; raises UsageError for one that is not ours."""
 
-    def records(self, path: Path, index: Path | None, arrays: tuple[str, ...]) -> Iterator[Features]:
-        """The records of those inputs; raises as `names`."""
+    def records(self, path: Path, index: Path | None, arrays: tuple[str, ...]) -> Iterator[Features | Failure]:
+        """The records of all inputs; raises as `names`."""
 
 
 class Npz:
@@ -63,13 +64,20 @@ class Npz:
                 if line.row is not None:
                     yield line.name
 
-    def records(self, path: Path, index: Path | None, arrays: tuple[str, ...]) -> Iterator[Features]:
+    def records(self, path: Path, index: Path | None, arrays: tuple[str, ...]) -> Iterator[Features | Failure]:
+        assert index is not None
         try:
-            with zipfile.ZipFile(path) as archive:
+            with zipfile.ZipFile(path) as archive, index.open("rb") as lines:
                 rows = zip(*(_rows(archive.open(f"{name}.npy")) for name in arrays), strict=True)
-                for name, row in zip(self.names(path, index), rows, strict=True):
-                    yield Features(Source(os.fsdecode(name)), dict(zip(arrays, row, strict=True)))
-        except (zipfile.BadZipFile, KeyError, ValueError) as error:
+                for line in lines:
+                    row = json.loads(line)
+                    found = next(rows) if row["row"] is not None else None
+                    yield (
+                        _failure(row)
+                        if found is None
+                        else Features(_source(row), dict(zip(arrays, found, strict=True)))
+                    )
+        except (zipfile.BadZipFile, KeyError, ValueError, TypeError, StopIteration) as error:
             raise foreign(path, "what is in it") from error
 
 
@@ -101,20 +109,27 @@ class Parquet:
             os.fsync(written.fileno())
 
     def names(self, path: Path, index: Path | None) -> Iterator[bytes]:
-        for name, _ in self._rows(path, vectors=False):
-            yield name
+        for row, _ in self._stored(path, vectors=False):
+            if row["status"] == "ok":
+                yield name_in_row(row)
 
-    def records(self, path: Path, index: Path | None, arrays: tuple[str, ...]) -> Iterator[Features]:
-        for name, vector in self._rows(path, vectors=True):
-            yield Features(Source(os.fsdecode(name)), {arrays[0]: vector})
+    def records(self, path: Path, index: Path | None, arrays: tuple[str, ...]) -> Iterator[Features | Failure]:
+        for row, vector in self._stored(path, vectors=True):
+            yield _failure(row) if vector is None else Features(_source(row), {arrays[0]: vector})
 
-    def _rows(self, path: Path, *, vectors: bool) -> Iterator[tuple[bytes, Any]]:
+    def _stored(self, path: Path, *, vectors: bool) -> Iterator[tuple[dict[str, Any], Any]]:
         try:
-            for row, vector in read_vectors(path, vectors=vectors):
-                if row["status"] == "ok":
-                    yield name_in_row(row), vector
+            yield from read_vectors(path, vectors=vectors)
         except (ValueError, KeyError, TypeError) as error:
             raise foreign(path, "what is in it") from error
+
+
+def _source(row: dict[str, Any]) -> Source:
+    return Source(os.fsdecode(name_in_row(row)))
+
+
+def _failure(row: dict[str, Any]) -> Failure:
+    return Failure(_source(row), FailureCode(row["error"]["code"]), row["error"]["message"])
 
 
 def _rows(member: IO[bytes]) -> Iterator["NDArray[np.floating[Any]]"]:

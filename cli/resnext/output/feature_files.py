@@ -2,8 +2,8 @@
 
 Beside each stands its note, `<file>.run.json`. A new .npy grows in its own place. A file that replaces another, and
 .npz and .parquet, which are made of all rows at once, grow as `<file>.part…` and come into their place at the end. The
-note says whether a run came to an end: then a later one does its failures again; after a kill they stay where they
-are, so that the run that goes on gives the files of one undisturbed run.
+note says whether a run came to an end: then a later one does its failures again, and moves those that turn out
+otherwise; after a kill they stay where they are, so that the run that goes on gives the files of an undisturbed one.
 
     begin   the parts' note, then the parts
     end     the file as `.new` where it is made of parts; the parts' note says that the run came to an end, from where
@@ -65,6 +65,7 @@ class FeatureFile:
         self._in_place = layout.format == "npy"
         self._files = layout.gathering(in_place=self._in_place)
         self._begun_here = True
+        self._ended = False  # whether the note says so of the files that grow
         self._wrote = False
 
     # -- before the run ----------------------------------------------------------------------------------------------
@@ -123,7 +124,8 @@ class FeatureFile:
                 self._check(path, settings)
                 if self._in_place:
                     self._begun_here = False
-                    self._files.read_back(done, failures_too=not has_ended(path))
+                    self._ended = has_ended(path)
+                    self._files.read_back(done, failures_too=not self._ended)
                 else:
                     for name in BUNDLES[self.layout.format].names(path, self.layout.index):
                         done.add(name)
@@ -157,6 +159,9 @@ class FeatureFile:
         """
         with self._errors():
             self._files.write(record)
+            if self._ended and self._files.changed:  # from here on failures stay where they are
+                write_sidecar(self._working, self._settings, ended=False)
+                self._ended = False
         self._wrote = True
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -198,8 +203,8 @@ class FeatureFile:
             if self._in_place:  # a file without a note would be none of ours; a part without one is rubbish
                 write_sidecar(self._working, self._settings, ended=False)
         self._files.begin()
-        # Failures have been left out where they are to be done again: from here on they stay.
-        write_sidecar(self._working, self._settings, ended=False)
+        if not self._ended:
+            write_sidecar(self._working, self._settings, ended=False)
 
     def _use_parts(self) -> None:
         self._in_place, self._files = False, self.layout.gathering(in_place=False)
@@ -210,7 +215,7 @@ class FeatureFile:
         for record in BUNDLES[self.layout.format].records(path, self.layout.index, self.layout.arrays):
             self._files.write(record)
         self._files.close()
-        self._files.read_back(DoneInputs(), failures_too=True)
+        self._files.read_back(DoneInputs(), failures_too=False)
 
     def _put_in_place(self) -> None:
         if self.layout.format != "npy":

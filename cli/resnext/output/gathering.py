@@ -2,15 +2,19 @@
 
 A record is the bytes of its rows, then its line of the index, then the count in the arrays' headers. Whatever a kill
 leaves of a record is cut off again: a row without a line, a line without its row.
+
+Failures of an earlier run that are done again stay where they are as long as they come again, in their order, just as
+they were. The first record that is anything else takes the place of all that did not: they are left out.
 """
 
 import os
 import shutil
+from array import array
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from resnext.output.done import DoneInputs, Spans
+from resnext.output.done import DoneInputs
 from resnext.output.growing import GrowingArray
 from resnext.output.index import index_line, index_lines
 from resnext.output.places import lock
@@ -29,8 +33,9 @@ class Gathering:
         self.index = index
         self._found: BinaryIO | None = None
         self._descriptor = -1
-        self._keep = Spans()
-        self._without_failures = False
+        self._failures = array("Q")  # start and end of each line that may come again
+        self._confirmed = 0  # items of these that did
+        self.changed = False  # whether anything was written
         self._whole = (0, 0)  # rows, and bytes of the index; set in one step, so that an interrupt can't part them
 
     @property
@@ -39,14 +44,14 @@ class Gathering:
 
     @property
     def paths(self) -> dict[str, Path]:
-        return {name: array.path for name, array in self._arrays.items()}
+        return {name: each.path for name, each in self._arrays.items()}
 
     def exists(self) -> bool:
         """Whether there is anything of it."""
-        return self.index.exists() or any(array.path.exists() for array in self._arrays.values())
+        return self.index.exists() or any(each.path.exists() for each in self._arrays.values())
 
     def read_back(self, done: DoneInputs, *, failures_too: bool) -> None:
-        """Note what is done; with `failures_too` also what failed, which else is left out. Changes nothing.
+        """Note what is done; with `failures_too` also what failed, which else is done again. Changes nothing.
 
         Raises:
             UsageError: it was not written by a run.
@@ -66,19 +71,18 @@ class Gathering:
     def _kept(self, found: BinaryIO, done: DoneInputs, failures_too: bool) -> tuple[int, int]:
         """How many rows stay, and how many bytes of the index."""
         stored = []
-        for array in self._arrays.values():
+        for each in self._arrays.values():
             try:
-                stored.append(array.stored_rows())
+                stored.append(each.stored_rows())
             except ValueError as error:
-                raise foreign(array.path, "what is in it") from error
+                raise foreign(each.path, "what is in it") from error
         rows = end = 0
         for line in index_lines(found, self.index, min(stored)):
             if line.row is not None or failures_too:
                 done.add(line.name)
-                self._keep.add(line.start, line.end)
-                end += line.end - line.start
             else:
-                self._without_failures = True
+                self._failures.extend((line.start, line.end))
+            end = line.end
             rows += line.row is not None
         return rows, end
 
@@ -89,16 +93,13 @@ class Gathering:
             OSError, OutputError: it can't be written; another run is writing it.
         """
         rows, end = self._whole
-        if self._without_failures:
-            self._leave_out_failures()
-        else:
-            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-            self._descriptor = os.dup(self._found.fileno()) if self._found else os.open(self.index, flags, 0o666)
-            lock(self._name, self._descriptor)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        self._descriptor = os.dup(self._found.fileno()) if self._found else os.open(self.index, flags, 0o666)
+        lock(self._name, self._descriptor)
         os.ftruncate(self._descriptor, end)
         os.lseek(self._descriptor, 0, os.SEEK_END)
-        for array in self._arrays.values():
-            array.begin(rows)
+        for each in self._arrays.values():
+            each.begin(rows)
 
     def write(self, record: Answer | Failure) -> None:
         """Add one record.
@@ -106,32 +107,38 @@ class Gathering:
         Raises:
             OSError: the disk is full, or whatever else keeps it from its place; `trim` then takes back its part.
         """
+        line = index_line(record, self.rows)
+        if self._confirmed < len(self._failures):
+            if isinstance(record, Failure) and line == self._expected():
+                self._confirmed += 2
+                return
+            self._leave_out_failures()
+        self.changed = True
         rows, end = self._whole
-        line = index_line(record, rows)
         if isinstance(record, Features):
-            for name, array in self._arrays.items():
-                array.append(record.arrays[name])
+            for name, each in self._arrays.items():
+                each.append(record.arrays[name])
         view = memoryview(line)
         while view:
             view = view[os.write(self._descriptor, view) :]
         self._whole = (rows + isinstance(record, Features), end + len(line))
         if isinstance(record, Features):
-            for array in self._arrays.values():
-                array.count(rows + 1)
+            for each in self._arrays.values():
+                each.count(rows + 1)
 
     def trim(self) -> None:
         """Take back what was written of a record that is not whole."""
         rows, end = self._whole
         if self._descriptor >= 0:
             os.ftruncate(self._descriptor, end)
-        for array in self._arrays.values():
-            array.trim(rows)
+        for each in self._arrays.values():
+            each.trim(rows)
 
     def sync(self) -> None:
         """Wait until the disk has everything."""
         os.fsync(self._descriptor)
-        for array in self._arrays.values():
-            array.sync()
+        for each in self._arrays.values():
+            each.sync()
 
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
@@ -141,28 +148,38 @@ class Gathering:
         found, self._found = self._found, None
         if found is not None:
             found.close()
-        for array in self._arrays.values():
-            array.close()
+        for each in self._arrays.values():
+            each.close()
 
     def remove(self) -> None:
         """Remove its files, those that are there."""
         self.index.unlink(missing_ok=True)
-        for array in self._arrays.values():
-            array.path.unlink(missing_ok=True)
+        for each in self._arrays.values():
+            each.path.unlink(missing_ok=True)
+
+    def _expected(self) -> bytes:
+        """The line of the next failure that may come again."""
+        start, end = self._failures[self._confirmed : self._confirmed + 2]
+        with self.index.open("rb") as file:
+            file.seek(start)
+            return file.read(end - start)
 
     def _leave_out_failures(self) -> None:
-        assert self._found is not None
+        """Leave out those that did not come again, whole or not at all."""
+        edges = [0, *self._failures[self._confirmed :], self._whole[1]]
         kept = self.index.with_name(f"{self.index.name}.new")
-        with kept.open("w+b") as file:
+        with self.index.open("rb") as old, kept.open("w+b") as file:
             lock(self._name, file.fileno())
-            for start, end in self._keep:
-                self._found.seek(start)
-                while start < end:
-                    chunk = self._found.read(min(_COPY_BYTES, end - start))
+            for start, end in zip(edges[::2], edges[1::2], strict=True):
+                old.seek(start)
+                left = end - start
+                while left and (chunk := old.read(min(_COPY_BYTES, left))):
                     file.write(chunk)
-                    start += len(chunk)
+                    left -= len(chunk)
             file.flush()
             os.fsync(file.fileno())
             shutil.copymode(self.index, kept)
             kept.replace(self.index)
-            self._descriptor = os.dup(file.fileno())
+            os.dup2(file.fileno(), self._descriptor)
+            self._whole = (self.rows, file.tell())
+        del self._failures[self._confirmed :]

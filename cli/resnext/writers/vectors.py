@@ -49,11 +49,11 @@ def read_vectors(path: Path, *, vectors: bool) -> "Iterator[tuple[dict[str, Any]
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    names = ["file", "file_b64", "status", *(["vector"] if vectors else [])]
+    names = ["file", "file_b64", "status", "error", *(["vector"] if vectors else [])]
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=ROWS_A_GROUP, columns=names):
-                rows = batch.select(names[:3]).to_pylist()
+                rows = batch.select(names[:4]).to_pylist()
                 column = batch.column("vector") if vectors else None
                 for number, row in enumerate(rows):
                     found = None if column is None or row["status"] != "ok" else column[number].values.to_numpy()
