@@ -6,6 +6,7 @@ import typer
 
 from resnext import __version__
 from resnext.commands.classify import classify
+from resnext.commands.features import features
 from resnext.commands.info import InfoCommand, info
 
 app = typer.Typer(
@@ -36,4 +37,5 @@ def main(
 
 
 app.command()(classify)
+app.command()(features)
 app.command(cls=InfoCommand)(info)

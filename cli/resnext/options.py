@@ -88,6 +88,34 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and er
 Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more on stderr.", show_default=False)]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
+# -- features
+KindOption = Annotated[
+    str,
+    typer.Option(
+        "--kind", metavar="pooled|unpooled|multiscale|logits",
+        help="The vector before the classifier, the last map, maps of several scales, or the classifier's answer.",
+    ),
+]  # fmt: skip
+OutIndices = Annotated[
+    str | None,
+    typer.Option(
+        "--out-indices", metavar="N,...", show_default=False,
+        help="Levels of --kind multiscale, as timm counts them. Default: 1,2,3,4.",
+    ),
+]  # fmt: skip
+FeaturesOutput = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="NAME.npy|.npz|.parquet|-",
+        help="Where features go: .npz for multiscale; .parquet holds files and vectors; - is a .npy on stdout.",
+    ),
+]  # fmt: skip
+Index = Annotated[
+    Path | None, typer.Option("--index", metavar="FILE", help="The index (JSON Lines) of features on stdout.")
+]
+DTypeOption = Annotated[str, typer.Option("--dtype", metavar="float32|float16", help="Of the saved numbers.")]
+Normalize = Annotated[bool, typer.Option("--normalize", help="Bring vectors to unit length (L2).")]
+
 # -- inputs
 FilesFrom = Annotated[
     list[str] | None,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from resnext.records import Classified, Failure
+from resnext.records import Answer, Classified, Failure
 from resnext.terminal import Notices
 
 if TYPE_CHECKING:
@@ -21,11 +21,19 @@ class RunProgress:
     """Counts records. `total` gives the number of inputs to do once it is known, None before.
 
     `skipped` gives how many were left out because an earlier run has done them; they count for no rate.
+    `verb` says what was done to those that worked.
     """
 
     def __init__(
-        self, *, bar: bool, color: bool, total: Callable[[], int | None], skipped: Callable[[], int] = lambda: 0
+        self,
+        *,
+        bar: bool,
+        color: bool,
+        total: Callable[[], int | None],
+        skipped: Callable[[], int] = lambda: 0,
+        verb: str = "labelled",
     ) -> None:
+        self._verb = verb
         self._bar, self._color, self._total, self._skipped = bar, color, total, skipped
         self._begin = time.monotonic()
         self._next_refresh = self._begin + _DELAY_SECONDS
@@ -44,12 +52,12 @@ class RunProgress:
         if self._progress is not None:
             self._progress.stop()
 
-    def count(self, record: Classified | Failure) -> None:
+    def count(self, record: Answer | Failure) -> None:
         """Take note of one finished input."""
         self.done += 1
         if isinstance(record, Failure):
             self.failures[str(record.code)] += 1
-        elif not record.predictions:
+        elif isinstance(record, Classified) and not record.predictions:
             self.abstained += 1
         now = time.monotonic()
         if self._bar and now >= self._next_refresh:
@@ -61,8 +69,8 @@ class RunProgress:
         seconds = time.monotonic() - self._begin
         failed = sum(self.failures.values())
         return {
-            "labelled": self.done - failed,
-            "abstained": self.abstained,
+            self._verb: self.done - failed,
+            **({"abstained": self.abstained} if self._verb == "labelled" else {}),
             "failed": failed,
             "failures": dict(self.failures.most_common()),
             "skipped": self._skipped(),
@@ -73,8 +81,8 @@ class RunProgress:
     def summary(self) -> str:
         """One line: labelled, failed by reason, done before, photos a second."""
         run = self.figures()
-        below = f" ({run['abstained']} below the threshold)" if run["abstained"] else ""
-        parts = [f"{run['labelled']} labelled{below}"]
+        below = f" ({self.abstained} below the threshold)" if self.abstained else ""
+        parts = [f"{run[self._verb]} {self._verb}{below}"]
         if run["failed"]:
             reasons = ", ".join(f"{code} {count}" for code, count in run["failures"].items())
             parts.append(f"{run['failed']} failed ({reasons})")

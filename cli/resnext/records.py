@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from resnext.errors import FailureCode
 
@@ -87,6 +87,18 @@ class Classified:
 
     source: Source
     predictions: tuple[Prediction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the network sees of one input: its arrays by name, without the batch's dimension, of the dtype asked for."""
+
+    source: Source
+    arrays: dict[str, NDArray[np.floating[Any]]]
+
+
+# What a run has to say of an input that worked.
+Answer = Classified | Features
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,29 +1,30 @@
-"""One run of `classify`: a frozen request in, rows out, an exit code back. Joins the rooms; knows no option."""
+"""One run: a frozen request in, records out to where they go, an exit code back. Joins the rooms; knows no option.
+
+What `classify` and `features` share is here; what differs is the Job that they hand in.
+"""
 
 import gc
-import hashlib
-import json
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol
 
 from resnext.errors import ExitCode, OutputError, TooManyFailures, UsageError
-from resnext.records import Classified, Failure
+from resnext.records import Failure
 from resnext.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from resnext.batches import LookAhead
-    from resnext.output import OutputRequest, ResultFile, Settings, Stdout
+    from resnext.output import DoneInputs
+    from resnext.pipeline import Row
     from resnext.progress import RunProgress
-    from resnext.records import Label, PredictionConfig, Source
+    from resnext.records import Answer, Source
     from resnext.shelf import ModelRequest, OpenedModel
     from resnext.sources import SourceConfig
     from resnext.terminal import ColorChoice, Notices
-    from resnext.writers import LabelType, Writer
 
 # From this many inputs on, throughput pays for its slower start; they are looked for no longer than this.
 _MANY = 16
@@ -31,15 +32,11 @@ _LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class ClassifyRequest:
-    """All that one run was asked for."""
+class RunRequest:
+    """What every run is asked for. `frames` None is all of them; `max_errors` failures end the run."""
 
     paths: tuple[str, ...]
     model: "ModelRequest"
-    labels: Path | None
-    prediction: "PredictionConfig"
-    label_type: "LabelType"
-    output: "OutputRequest"
     color: "ColorChoice"
     sources: "SourceConfig"
     frames: int | None
@@ -47,56 +44,72 @@ class ClassifyRequest:
     exact: bool
     workers: int
     progress: bool
+    summary_file: Path | None = None
+    max_errors: int | None = None
 
 
-def run(request: ClassifyRequest, notices: "Notices") -> ExitCode:
-    """Label every input of the request; gives the exit code.
+class Sink(Protocol):
+    """Takes records, each at once; what was taken stays, however the run ends."""
+
+    def write(self, record: "Answer | Failure") -> None: ...
+
+
+class Job(Protocol):
+    """What differs: how a photo's arrays become a record, and where records go. Made once the model is open."""
+
+    verb: str  # what was done to a photo: "labelled"
+    watched: bool  # whether people watch the records as they come, so that a bar would be in the way
+
+    def prepare(self) -> "DoneInputs":
+        """Look at the output of an earlier run, and give what need not be done again. Nothing is changed yet."""
+
+    def answer(self) -> "Callable[[Source, Row], Answer]":
+        """What makes the record of a photo, or raises InputError."""
+
+    def output(self) -> AbstractContextManager[Sink]:
+        """The place for the records."""
+
+
+def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: "Notices") -> ExitCode:
+    """Answer every input of the request; gives the exit code.
 
     Raises:
-        ResnextError: the run could not begin or go on; rows that were written stay.
+        ResnextError: the run could not begin or go on; records that were written stay.
     """
     from resnext.shelf import Shelf
 
     model = Shelf(notices).open(request.model)
     from resnext import pipeline
     from resnext.batches import LookAhead
-    from resnext.labels import read_labels
     from resnext.loading import loader
-    from resnext.output import Output, ReaderGone
-    from resnext.predictions import predict
+    from resnext.output import ReaderGone
     from resnext.progress import RunProgress
     from resnext.terminal import use_color
 
-    own_labels = read_labels(request.labels, model.num_classes) if request.labels else None
-    target = request.output.target()
-    done = target.prepare(_settings(model, own_labels, request))
+    job = make_job(model)
+    done = job.prepare()
     sources = done.remaining(_inputs(request))
     load = loader(model.preprocessing, exact=request.exact, max_megapixels=request.max_megapixels)
     # Decoding begins now, in threads, while the engine loads.
     with LookAhead(sources, load, input_size=model.preprocessing.input_size, workers=request.workers) as look_ahead:
-        labels = own_labels or model.labels()
         gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
+        answer = job.answer()
         engine = model.load(look_ahead.at_least(_MANY, _LOOK_SECONDS))
-        records = pipeline.answer_each(
-            look_ahead.batches(engine.batch_size),
-            engine,
-            lambda source, row: Classified(source, predict(row["logits"], labels, request.prediction)),
-        )
-        rows_are_watched = request.output.path is None and sys.stdout.isatty()
-        bar = request.progress and sys.stderr.isatty() and not rows_are_watched
+        records = pipeline.answer_each(look_ahead.batches(engine.batch_size), engine, answer)
+        bar = request.progress and sys.stderr.isatty() and not job.watched
         progress = RunProgress(
             bar=bar,
             color=use_color(sys.stderr, request.color),
             total=_total(request, look_ahead, done.count) if bar else look_ahead.total,
             skipped=lambda: done.skipped,
+            verb=job.verb,
         )
-        make_writer = _writer_maker(model, target, request)
         try:
-            with _concluding(request, model.name, progress, notices), Output(target, make_writer) as out, progress:
+            with _concluding(request, model.name, progress, notices), job.output() as out, progress:
                 for record in records:
                     out.write(record)
                     progress.count(record)
-                    _check_failures(record, progress, request.output.max_errors)
+                    _check_failures(record, progress, request.max_errors)
         except ReaderGone:
             return ExitCode.OK
     if not progress.done and not done.skipped:
@@ -104,8 +117,8 @@ def run(request: ClassifyRequest, notices: "Notices") -> ExitCode:
     return ExitCode.SOME_FAILED if progress.failures else ExitCode.OK
 
 
-def list_inputs(request: ClassifyRequest, *, as_json: bool) -> ExitCode:
-    """`--dry-run`: list on stdout what the run would read, without a model; with --resume, what is left to do.
+def list_inputs(request: RunRequest, done: "DoneInputs", *, as_json: bool) -> ExitCode:
+    """`--dry-run`: list on stdout what the run would read, without a model, but for what is `done` already.
 
     A line is the path as it is; a name with a line break or other controls in it is escaped, and exact in JSON Lines.
     """
@@ -115,7 +128,6 @@ def list_inputs(request: ClassifyRequest, *, as_json: bool) -> ExitCode:
     stdout = Stdout()
     stdout.check()
     failed = False
-    done = request.output.target().prepare(None)
     try:
         for item in done.remaining(_inputs(request)):
             failed |= isinstance(item, Failure)
@@ -128,7 +140,7 @@ def list_inputs(request: ClassifyRequest, *, as_json: bool) -> ExitCode:
     return ExitCode.SOME_FAILED if failed else ExitCode.OK
 
 
-def _total(request: ClassifyRequest, look_ahead: "LookAhead", done_before: int) -> "Callable[[], int | None]":
+def _total(request: RunRequest, look_ahead: "LookAhead", done_before: int) -> "Callable[[], int | None]":
     """How to tell the number of inputs that are left: as soon as it is known, without waiting for it."""
     from resnext.sources.counting import InputCount
 
@@ -145,7 +157,7 @@ def _total(request: ClassifyRequest, look_ahead: "LookAhead", done_before: int) 
 
 
 @contextmanager
-def _concluding(request: ClassifyRequest, model: str, progress: "RunProgress", notices: "Notices") -> "Iterator[None]":
+def _concluding(request: RunRequest, model: str, progress: "RunProgress", notices: "Notices") -> "Iterator[None]":
     """Whatever ends the run: say how it went, and write the summary file."""
     from resnext.output import ReaderGone, write_summary
     from resnext.progress import report
@@ -153,8 +165,8 @@ def _concluding(request: ClassifyRequest, model: str, progress: "RunProgress", n
     def conclude(complete: bool, tell: bool) -> None:
         if tell:
             report(progress, notices, wanted=sys.stderr.isatty() and progress.done > 1)
-        if request.output.summary_file is not None:
-            write_summary(request.output.summary_file, {"model": model, "complete": complete, **progress.figures()})
+        if request.summary_file is not None:
+            write_summary(request.summary_file, {"model": model, "complete": complete, **progress.figures()})
 
     try:
         yield
@@ -165,38 +177,13 @@ def _concluding(request: ClassifyRequest, model: str, progress: "RunProgress", n
     conclude(complete=True, tell=True)
 
 
-def _check_failures(record: "Classified | Failure", progress: "RunProgress", max_errors: int | None) -> None:
+def _check_failures(record: "Answer | Failure", progress: "RunProgress", max_errors: int | None) -> None:
     if max_errors is not None and isinstance(record, Failure) and progress.failures.total() >= max_errors:
         which = "the first failure" if max_errors == 1 else f"{max_errors} failures, the last"
         raise TooManyFailures(f"stopped at {which}: {record.source.file}: {record.code}: {record.message}")
 
 
-def _settings(model: "OpenedModel", labels: "tuple[Label, ...] | None", request: ClassifyRequest) -> "Settings":
-    """What the content of the rows depends on: a run that goes on with them must have the same."""
-    from resnext.output import Settings
-
-    names = json.dumps([label.name for label in labels]).encode() if labels else None
-    return Settings(
-        "classify",
-        {
-            "--format": request.output.format,
-            "--model": model.name,
-            "weights": f"sha256:{model.weights_digest[:32]}",
-            "--labels": f"sha256:{hashlib.sha256(names).hexdigest()[:32]}" if names else None,
-            "--engine": request.model.engine,
-            "--precision": request.model.precision,
-            "--exact": request.exact,
-            "--top-k": min(request.prediction.top_k, model.num_classes),
-            "--threshold": request.prediction.threshold,
-            "--output-type": request.prediction.output_type,
-            "--label-type": request.label_type,
-            "--frames": request.frames,
-            "--template": request.output.template or None,
-        },
-    )
-
-
-def _inputs(request: ClassifyRequest) -> "Iterator[Source | Failure]":
+def _inputs(request: RunRequest) -> "Iterator[Source | Failure]":
     """What was named, and where more than the first frame is asked for, each frame of it."""
     from resnext.sources import find
 
@@ -207,23 +194,3 @@ def _inputs(request: ClassifyRequest) -> "Iterator[Source | Failure]":
     from resnext.frames import each_frame
 
     return each_frame(found, request.frames, DecodeConfig(0, request.max_megapixels))
-
-
-def _writer_maker(
-    model: "OpenedModel", target: "ResultFile | Stdout", request: ClassifyRequest
-) -> "Callable[[TextIO], Writer]":
-    from resnext.output import terminal_width
-    from resnext.terminal import use_color
-    from resnext.writers import WRITERS, OutputConfig
-
-    config = OutputConfig(
-        model=model.name,
-        top_k=min(request.prediction.top_k, model.num_classes),
-        label_type=request.label_type,
-        output_type=request.prediction.output_type,
-        terminal=target.is_terminal,
-        color=use_color(sys.stdout, request.color) and request.output.path is None,
-        width=terminal_width(),
-        template=request.output.template,
-    )
-    return lambda stream: WRITERS[target.format](stream, config)

@@ -12,7 +12,7 @@ from machine import has_bf16
 from materials import RESNEXT50, compiled, graph, numbered, weights
 from measure import Spread, Timing, in_turn, run
 from report import Row
-from setting import Setting, check_rows
+from setting import Setting, check_rows, resnext_command
 from startup import ratio_row
 
 BATCH_SIZES = (8, 32, 64)
@@ -104,6 +104,26 @@ def resnext_over(setting: Setting, folder: Path) -> Callable[[], Timing]:
         return timing
 
     return measured
+
+
+def features(setting: Setting) -> Iterator[Row]:
+    """Pooled features of the folder of 500x375, against the labels of the same photos."""
+    count = len(list(setting.photos.iterdir()))
+    cache, file = compiled(setting, RESNEXT50), weights(setting, RESNEXT50)
+    out = setting.work / "features.npy"
+
+    def measured() -> Timing:
+        options = ("-m", RESNEXT50.name, "--weights", file, "-o", out, "--overwrite")
+        command = [*resnext_command(), "features", *map(str, options), str(setting.photos)]
+        timing = run(command, setting.env(cache), setting.work / "features.log")
+        lines = out.with_suffix(".jsonl").read_bytes().count(b'"status": "ok"')
+        if lines != count:
+            raise RuntimeError(f"{out}: {count} photos, {lines} of them saved")
+        return timing
+
+    pairs = in_turn(resnext_over(setting, setting.photos), measured, setting.runs)
+    sides = ("resnext classify", "resnext features")
+    yield ratio_row(f"{count} photos, {setting.small_size}, features", sides, pairs, at_least=0.95)
 
 
 def timm_over(setting: Setting, folder: Path, *options: str) -> Callable[[], Timing]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import machine
 from agreement import agreement
-from folders import large_photos, memory, small_photos, sustained
+from folders import features, large_photos, memory, small_photos, sustained
 from materials import numbered, photo_set
 from report import Row, table, write_json
 from setting import Setting, emptied, resnext_command
@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "help": help_text,
     "small-photos": small_photos,
     "large-photos": large_photos,
+    "features": features,
     "sustained": sustained,
     "memory": memory,
     "agreement": agreement,

@@ -10,7 +10,7 @@ from conftest import REPO, RunResnext
 README = (REPO / "README.md").read_text()
 
 
-@pytest.mark.parametrize("command", ["classify", "info"])
+@pytest.mark.parametrize("command", ["classify", "features", "info"])
 def test_the_help_in_the_readme_is_the_programs_own(resnext: RunResnext, command: str) -> None:
     """To renew it: paste the output of `COLUMNS=100 resnext <command> --help`."""
     shown = README.split(f"$ resnext {command} --help\n")[1].split("```")[0]

@@ -1,13 +1,12 @@
 """`resnext classify`: photos in, labels out."""
 
-import os
-from typing import Any, get_args
+from typing import get_args
 
 import typer
 
 from resnext import options
 from resnext.ahead import import_ahead
-from resnext.errors import UsageError, report_errors
+from resnext.errors import report_errors
 
 
 def classify(
@@ -60,84 +59,60 @@ def classify(
     with report_errors(debug):
         if not dry_run:
             import_ahead(openvino=engine == "openvino")
-        from resnext.engines import EngineName, Precision
+        from resnext.commands import building
+        from resnext.labelling import ClassifyRequest, Labelling
         from resnext.output import OutputRequest, check_output, choose_format
         from resnext.records import OutputType, PredictionConfig
-        from resnext.run import ClassifyRequest, list_inputs, run
-        from resnext.shelf import ModelRequest
-        from resnext.sources import SourceConfig, check
-        from resnext.sources.folders import DEFAULT_EXCLUDED_DIRS, FolderConfig
-        from resnext.sources.lists import ListConfig
-        from resnext.terminal import ColorChoice, Notices
+        from resnext.run import list_inputs, run
+        from resnext.terminal import Notices
         from resnext.writers import LabelType
 
-        chosen_precision: Precision = _one_of("--precision", precision, get_args(Precision))
-        if exact and chosen_precision == "bf16":
-            raise UsageError("--exact and --precision bf16 contradict each other")
-        sources = SourceConfig(
-            folders=FolderConfig(frozenset([*DEFAULT_EXCLUDED_DIRS, *(exclude_dir or ())]), include_hidden),
-            files_from=tuple(files_from or ()),
-            lists=ListConfig(null=null, column=column),
-            timeout=timeout,
-            retries=retries,
-            max_bytes=int(max_file_size * 1e6),
-            offline=offline,
-        )
         request = ClassifyRequest(
-            paths=tuple(paths or ()),
-            model=ModelRequest(
-                model=model,
-                weights=weights,
-                engine=_one_of("--engine", engine, get_args(EngineName)),
-                device=device,
-                precision="fp32" if exact else chosen_precision,
-                batch_size=batch_size,
-                offline=offline,
+            run=building.run_request(
+                paths,
+                building.model_request(model, weights, engine, device, precision, exact, batch_size, offline),
+                building.source_config(
+                    paths,
+                    files_from,
+                    null,
+                    column,
+                    timeout,
+                    retries,
+                    max_file_size,
+                    exclude_dir,
+                    include_hidden,
+                    offline,
+                ),
+                frames=frames,
+                max_megapixels=max_image_megapixels,
+                exact=exact,
+                workers=workers,
+                color=color,
+                progress=not (no_progress or quiet),
+                summary_file=summary_file,
+                max_errors=1 if strict else max_errors,
             ),
             labels=labels,
             prediction=PredictionConfig(
                 top_k=top_k,
                 threshold=threshold,
-                output_type=_one_of("--output-type", output_type, get_args(OutputType)),
+                output_type=building.one_of("--output-type", output_type, get_args(OutputType)),
             ),
-            label_type=_one_of("--label-type", label_type, get_args(LabelType)),
+            label_type=building.one_of("--label-type", label_type, get_args(LabelType)),
             output=OutputRequest(
                 path=output,
                 format=choose_format(format, json=json, template=template, output=output),
                 template=template or "",
                 overwrite=overwrite,
                 resume=resume,
-                summary_file=summary_file,
-                max_errors=1 if strict else max_errors,
             ),
-            color=_one_of("--color", color, get_args(ColorChoice)),
-            sources=check(tuple(paths or ()), sources),
-            frames=_frames(frames),
-            max_megapixels=max_image_megapixels,
-            exact=exact,
-            workers=workers or os.cpu_count() or 1,
-            progress=not (no_progress or quiet),
         )
-        notices = Notices(quiet=quiet, verbose=verbose)
         if dry_run:
-            code = list_inputs(request, as_json=json or format == "jsonl")
+            done = request.output.target().prepare(None)
+            code = list_inputs(request.run, done, as_json=json or format == "jsonl")
         else:
             check_output(request.output)
-            code = run(request, notices)
+            building.check_summary(summary_file)
+            notices = Notices(quiet=quiet, verbose=verbose)
+            code = run(request.run, lambda opened: Labelling(request, opened), notices)
     raise typer.Exit(int(code))
-
-
-def _one_of(option: str, value: str, allowed: tuple[Any, ...]) -> Any:
-    """Check a choice; Typer's enums would need a class for every Literal that the rooms already have."""
-    if value not in allowed:
-        raise UsageError(f"{option} {value}: not one of {', '.join(allowed)}")
-    return value
-
-
-def _frames(value: str) -> int | None:
-    """How many frames of each file; None for all."""
-    if value == "all":
-        return None
-    if not value.isascii() or not value.isdecimal() or not 1 <= int(value[:9]):
-        raise UsageError(f"--frames {value}: neither a number from 1 on nor all")
-    return int(value[:9])

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import TextIO
 
 from resnext.errors import OutputError, ResnextError, UsageError
+from resnext.output.done import DoneInputs
 from resnext.output.files import ResultFile
 from resnext.output.sidecar import Settings
 from resnext.output.streams import ReaderGone, Stdout
 from resnext.output.summary import check_summary_file, write_summary
-from resnext.records import Classified, Failure
+from resnext.records import Answer, Failure, Features
 from resnext.writers import FORMATS, Writer, format_for
 from resnext.writers.parquet import require_parquet
 from resnext.writers.template import parse_template
 
 __all__ = [
+    "DoneInputs",
     "Output",
     "OutputRequest",
     "ReaderGone",
@@ -26,6 +28,7 @@ __all__ = [
     "Settings",
     "Stdout",
     "check_output",
+    "check_summary_file",
     "choose_format",
     "terminal_width",
     "write_summary",
@@ -34,15 +37,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class OutputRequest:
-    """What was asked of a run's output. `path` None is stdout; `max_errors` failures end the run."""
+    """What was asked of the rows. `path` None is stdout."""
 
     path: Path | None
     format: str
     template: str = ""
     overwrite: bool = False
     resume: bool = False
-    summary_file: Path | None = None
-    max_errors: int | None = None
 
     def target(self) -> ResultFile | Stdout:
         """The place for the rows; nothing is opened yet."""
@@ -89,8 +90,6 @@ def check_output(request: OutputRequest) -> None:
         if request.path is None:
             raise UsageError("--format parquet needs a file: --output FILE")
         require_parquet()
-    if request.summary_file is not None:
-        check_summary_file(request.summary_file)
     request.target().check()
 
 
@@ -131,13 +130,14 @@ class Output:
             self._target.abandon()
             raise
 
-    def write(self, record: Classified | Failure) -> None:
+    def write(self, record: Answer | Failure) -> None:
         """Write and flush one row.
 
         Raises:
             ReaderGone: stdout is a pipe that nobody reads any more.
             OutputError: the disk is full, or whatever else keeps the row from its place.
         """
+        assert not isinstance(record, Features), "features are no text"
         self._writer.write(record)
         self._hand_on()
         self._wrote = True

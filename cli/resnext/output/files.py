@@ -12,7 +12,6 @@ steps is such that a kill between any two of them leaves something that `--resum
 import os
 import shutil
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,15 +19,13 @@ from typing import BinaryIO
 
 from resnext.errors import OutputError, UsageError
 from resnext.output.done import DoneInputs, Spans
+from resnext.output.places import check_folder, lock
 from resnext.output.sidecar import Settings, check_sidecar, sidecar_of, write_sidecar
 from resnext.output.stored import LINE_FORMATS, stored_rows
 from resnext.output.streams import ReaderGone
 from resnext.output.whole import FINISHERS, whole_file_rows
 from resnext.writers import WHOLE_FORMATS
 from resnext.writers.lines import json_line
-
-if sys.platform != "win32":  # there two runs on one file are not told apart
-    import fcntl
 
 _COPY_BYTES = 1 << 20
 _READ_WRITE = os.O_RDWR | getattr(os, "O_BINARY", 0)
@@ -89,10 +86,7 @@ class ResultFile:
                 raise OutputError(f"{self._name}: can't write the results: no permission")
         elif self._unfinished() and not (self._overwrite or self._resume):
             raise UsageError(f"{self._part}: holds the rows of an unfinished run; give --resume or --overwrite")
-        if not self.path.parent.is_dir():
-            raise OutputError(f"{self._name}: can't write the results: its folder does not exist")
-        if not os.access(self.path.parent, os.W_OK):
-            raise OutputError(f"{self._name}: can't write the results: no permission to write in its folder")
+        check_folder(self._name, self.path)
 
     def prepare(self, settings: Settings | None) -> DoneInputs:
         """Give the inputs that are done already: none, or with `resume` those of the file. Nothing is changed yet.
@@ -130,7 +124,7 @@ class ResultFile:
         self._working = path
         self._found = path.open("r+b")
         try:
-            self._lock(self._found.fileno())
+            lock(self._name, self._found.fileno())
             for row in stored_rows(self._found, path, self.format):
                 if row.name is not None and row.ok:
                     done.add(row.name)
@@ -162,7 +156,7 @@ class ResultFile:
             else:
                 write_sidecar(self.path, self._settings)
                 self._descriptor = os.open(self.path, _READ_WRITE | os.O_CREAT | os.O_EXCL, 0o666)
-                self._lock(self._descriptor)
+                lock(self._name, self._descriptor)
         self._empty = self._good == 0
         return self._empty
 
@@ -215,7 +209,7 @@ class ResultFile:
             return
         kept = self._working.with_name(f"{self._working.name}.new")
         with kept.open("w+b") as file:
-            self._lock(file.fileno())
+            lock(self._name, file.fileno())
             for start, end in self._keep:
                 found.seek(start)
                 while start < end:
@@ -232,7 +226,7 @@ class ResultFile:
         self._working = self._part
         sidecar_of(self._part).unlink(missing_ok=True)
         self._descriptor = os.open(self._part, _READ_WRITE | os.O_CREAT, 0o666)
-        self._lock(self._descriptor)
+        lock(self._name, self._descriptor)
         os.ftruncate(self._descriptor, 0)
         if self.path.exists():
             shutil.copymode(self.path, self._part)
@@ -280,17 +274,6 @@ class ResultFile:
             return not stat.S_ISREG(self.path.stat().st_mode)
         except OSError:
             return False
-
-    def _lock(self, descriptor: int) -> None:
-        """Keep other runs off while this process lives. A file system that can't lock is written without."""
-        if sys.platform == "win32":
-            return
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OutputError(f"{self._name}: another run is writing it") from error
-        except OSError:
-            return
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

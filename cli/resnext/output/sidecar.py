@@ -31,19 +31,29 @@ def sidecar_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.run.json")
 
 
-def write_sidecar(path: Path, settings: Settings) -> None:
-    """Write the note of the result file `path`, whole or not at all.
+def write_sidecar(path: Path, settings: Settings, *, ended: bool | None = None) -> None:
+    """Write the note of the result file `path`, whole or not at all. `ended` says whether its run came to an end.
 
     Raises:
         OSError: it can't be written.
     """
-    note = {
+    note: dict[str, Any] = {
         "version": _FORMAT_VERSION,
         "resnext": __version__,
         "command": settings.command,
         "settings": settings.values,
     }
+    if ended is not None:
+        note["ended"] = ended
     replace_file(sidecar_of(path), (json.dumps(note, indent=2) + "\n").encode())
+
+
+def has_ended(path: Path) -> bool:
+    """Whether the run that wrote `path` came to an orderly end, as its note says; a killed one did not."""
+    try:
+        return json.loads(sidecar_of(path).read_bytes())["ended"] is True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def check_sidecar(path: Path, settings: Settings) -> None:

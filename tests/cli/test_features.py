@@ -1,0 +1,396 @@
+"""`resnext features` as users run it: equal to timm, read by numpy, scikit-learn and pyarrow, killed and resumed."""
+
+import io
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from checkpoints import save_safetensors, seeded_state_dict
+from conftest import SAMPLES, RunResnext, clean_environment
+from resnext.engines import EngineSpec, Graph, load_engine
+from resnext.models.catalog import CATALOG
+from resnext.models.compiled import Store
+from resnext.shelf import ModelRequest, Shelf
+from resnext.terminal import Notices
+
+FAMILY = [entry for entry in CATALOG if entry.origin == "hub"]
+PHOTOS = sorted(path for path in SAMPLES.iterdir() if path.suffix != ".md")
+LITE0 = ("features", "-m", "lite0", "--exact")
+
+
+@pytest.fixture(scope="session")
+def pooled(warm_cache: Path, shared_root: Path, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray[Any, Any]:
+    """The pooled features of the sample images."""
+    output = tmp_path_factory.mktemp("pooled") / "all.npy"
+    command = [sys.executable, "-m", "resnext", *LITE0, "-o", output, *PHOTOS]
+    subprocess.run(command, env=clean_environment(shared_root / "home", warm_cache), check=True, capture_output=True)
+    found: np.ndarray[Any, Any] = np.load(output)
+    return found
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+# -- equal to timm ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("entry", FAMILY, ids=lambda entry: entry.name)
+def test_maps_equal_timms(timm: Any, tmp_path: Path, entry: Any) -> None:
+    """Seeded random weights through the shelf, fp32: the last map and the pyramid within 1e-4 of timm's."""
+    state_dict = seeded_state_dict(timm, entry.timm_name)
+    checkpoint = save_safetensors(state_dict, tmp_path / "weights.safetensors")
+    name = entry.timm_name.split(".")[0]
+    module = timm.create_model(name, pretrained=False).eval()
+    module.load_state_dict(state_dict)
+    pyramid = timm.create_model(name, pretrained=False, features_only=True, out_indices=(1, 4)).eval()
+    pyramid.load_state_dict({key: state_dict[key] for key in pyramid.state_dict()})
+    pixels = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        unpooled = module.forward_features(pixels)
+        level1, level4 = pyramid(pixels)
+    shelf = Shelf(Notices(quiet=True), Store(tmp_path / "cache"))
+    for graph, expected in (
+        (Graph("unpooled"), {"unpooled": unpooled}),
+        (Graph("multiscale", (1, 4)), {"level1": level1, "level4": level4}),
+    ):
+        request = ModelRequest(weights=checkpoint, precision="fp32", graph=graph, outputs=graph.outputs)
+        got = shelf.open(request).load(True).submit(pixels.numpy()).result()
+        assert got.keys() == expected.keys()
+        for key, array in expected.items():
+            assert array.std() > 0.01  # weights under which a wrong graph would show
+            np.testing.assert_allclose(got[key], array.numpy(), rtol=0, atol=1e-4)
+
+
+def test_all_kinds_of_the_bundled_model_equal_the_reference_engines(
+    resnext: RunResnext, tmp_path: Path, pooled: np.ndarray[Any, Any]
+) -> None:
+    """With its real weights, photos to files: what timm itself computes, which --engine torch runs."""
+    found: dict[str, list[dict[str, np.ndarray[Any, Any]]]] = {}
+    for kind in ("pooled", "logits", "unpooled", "multiscale"):
+        for engine in ("openvino", "torch"):
+            output = tmp_path / f"{kind}-{engine}.{'npz' if kind == 'multiscale' else 'npy'}"
+            done = resnext(*LITE0, "--kind", kind, "--engine", engine, "-o", output, *PHOTOS[:3])
+            assert done.returncode == 0, done.stderr
+            loaded = np.load(output)
+            found.setdefault(kind, []).append(dict(loaded) if kind == "multiscale" else {kind: loaded})
+    for kind, (ours, timms) in found.items():
+        assert ours.keys() == timms.keys()
+        for key, array in ours.items():
+            assert len(array) == 3 and array.dtype == np.float32
+            # Early maps hold numbers beyond 20, where float32 itself rounds by 2e-6: there 1e-4 of their spread.
+            spread = max(1.0, float(timms[key].std())) if kind == "multiscale" else 1.0
+            np.testing.assert_allclose(array, timms[key], rtol=0, atol=1e-4 * spread, err_msg=f"{kind} {key}")
+    assert found["unpooled"][0]["unpooled"].shape == (3, 1280, 7, 7)
+    assert [array.shape[1:] for array in found["multiscale"][0].values()] == [
+        (24, 56, 56),
+        (40, 28, 28),
+        (112, 14, 14),
+        (320, 7, 7),
+    ]
+    np.testing.assert_array_equal(found["pooled"][0]["pooled"], pooled[:3])
+    np.testing.assert_allclose(found["unpooled"][0]["unpooled"].mean((2, 3)), pooled[:3], rtol=0, atol=1e-4)
+
+
+def test_a_row_does_not_depend_on_its_neighbours(warm_cache: Path) -> None:
+    """Bit by bit, at any place in a batch: or a run that goes on would give other numbers than an undisturbed one."""
+    graph = next((warm_cache / "compiled").glob("*/graph.xml"))
+    pixels = np.random.default_rng(0).standard_normal((5, 3, 224, 224), dtype=np.float32)
+    for precision in ("fp32", "auto"):
+        engine = load_engine(EngineSpec(graph, ("pooled",), precision, many=True, batch_size=4))  # type: ignore[arg-type]
+        alone = np.concatenate([engine.submit(pixels[row : row + 1]).result()["pooled"] for row in range(5)])
+        for rows in ([0, 1, 2, 3], [4, 2, 0], [3, 4], [1, 1, 4, 3]):
+            np.testing.assert_array_equal(engine.submit(pixels[rows]).result()["pooled"], alone[rows])
+
+
+# -- consumers -------------------------------------------------------------------------------------------------------
+
+
+def test_rows_and_files_belong_together(resnext: RunResnext, tmp_path: Path, pooled: np.ndarray[Any, Any]) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    output = tmp_path / "out.npy"
+    done = resnext(*LITE0, "-o", output, PHOTOS[2], broken, PHOTOS[0], "--summary-file", tmp_path / "summary.json")
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    lines = lines_of(tmp_path / "out.jsonl")
+    assert [(line["file"], line["row"]) for line in lines] == [
+        (str(PHOTOS[2]), 0),
+        (str(broken), None),
+        (str(PHOTOS[0]), 1),
+    ]
+    assert lines[1]["error"]["code"] in ("corrupt", "truncated")
+    np.testing.assert_array_equal(np.load(output, mmap_mode="r"), pooled[[2, 0]])
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["saved"], summary["failed"]) == (2, 1)
+    note = json.loads((tmp_path / "out.npy.run.json").read_text())
+    assert note["settings"]["--kind"] == "pooled" and note["settings"]["weights"].startswith("sha256:")
+
+
+def test_scikit_learn_takes_them(resnext: RunResnext, tmp_path: Path) -> None:
+    """Its nearest neighbours and its linear classifier, of a mapped file: each photo's next is its own mirror image."""
+    from PIL import Image, ImageOps
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import NearestNeighbors
+
+    mirrored = tmp_path / "mirrored"
+    mirrored.mkdir()
+    for path in PHOTOS:
+        with Image.open(path) as photo:
+            ImageOps.mirror(photo.convert("RGB")).save(mirrored / f"{path.stem}.png")
+    inputs = [*PHOTOS, *(mirrored / f"{path.stem}.png" for path in PHOTOS)]
+    output = tmp_path / "out.npy"
+    assert resnext(*LITE0, "--normalize", "-o", output, *inputs).returncode == 0
+    features = np.load(output, mmap_mode="r")
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=0, atol=1e-6)
+    _, nearest = NearestNeighbors(n_neighbors=2, metric="cosine").fit(features).kneighbors(features)
+    count = len(PHOTOS)
+    assert nearest[:, 1].tolist() == [*range(count, 2 * count), *range(count)]
+    labels = np.arange(count)
+    classifier = LogisticRegression(max_iter=1000).fit(features[:count], labels)
+    assert classifier.score(features[count:], labels) == 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_parquet_holds_files_and_vectors(
+    resnext: RunResnext, tmp_path: Path, pooled: np.ndarray[Any, Any], dtype: str
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    output = tmp_path / "out.parquet"
+    command = (*LITE0, "--dtype", dtype, "-o", output, "--resume", PHOTOS[0], "missing.jpg", PHOTOS[1])
+    assert resnext(*command).returncode == 1
+    table = parquet.read_table(output)
+    assert table.column("status").to_pylist() == ["ok", "error", "ok"]
+    assert table.column("error").to_pylist()[1]["code"] == "not_found"
+    vectors = table.column("vector").drop_null().combine_chunks().flatten().to_numpy().reshape(2, -1)
+    np.testing.assert_array_equal(vectors, pooled[:2].astype(dtype))
+    assert table.column("vector").null_count == 1
+    assert resnext(*command).returncode == 1  # the failure is done again, and fails again
+    assert parquet.read_table(output).equals(table)
+
+
+def test_stdout_takes_one_array(resnext: RunResnext, tmp_path: Path, pooled: np.ndarray[Any, Any]) -> None:
+    index = tmp_path / "index.jsonl"
+    with (tmp_path / "piped").open("wb") as stdout:
+        done = resnext(*LITE0, "-o", "-", "--index", index, *PHOTOS[:2], "missing.jpg", stdout=stdout)
+    assert done.returncode == 1
+    np.testing.assert_array_equal(np.load(io.BytesIO((tmp_path / "piped").read_bytes())), pooled[:2])
+    assert [line["row"] for line in lines_of(index)] == [0, 1, None]
+
+
+# -- refusals --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("-o", "out.txt"), "the ending names no format; use one of .npy, .npz, .parquet"),
+        (("--kind", "multiscale", "-o", "out.npy"), "give --output NAME.npz"),
+        (("--kind", "multiscale", "--out-indices", "3,1", "-o", "out.npz"), "rising"),
+        (("--kind", "unpooled", "--normalize", "-o", "out.npy"), "--kind pooled or logits"),
+        (("--kind", "unpooled", "-o", "out.parquet"), "give --output NAME.npy"),
+        (("--out-indices", "1", "-o", "out.npy"), "--out-indices are levels of --kind multiscale"),
+        (("--dtype", "float64", "-o", "out.npy"), "not one of float32, float16"),
+        (("--kind", "embedding", "-o", "out.npy"), "not one of pooled"),
+        (("--resume",), "--resume goes on with a file"),
+        (("--index", "i.jsonl", "-o", "out.npy"), "--index is for features on stdout"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    resnext: RunResnext, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    done = resnext("features", "-m", "lite0", *arguments, PHOTOS[0], cwd=tmp_path)
+    assert done.returncode == 2 and words in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_levels_that_are_not_there_are_refused_in_one_line(resnext: RunResnext, tmp_path: Path) -> None:
+    options = ("--kind", "multiscale", "--out-indices", "1,9", "-o", tmp_path / "out.npz")
+    done = resnext("features", "-m", "lite0", *options, PHOTOS[0])
+    assert done.returncode == 3 and "--out-indices 1,9" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr and not (tmp_path / "out.npz").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
+def test_a_terminal_is_told_what_to_do(warm_cache: Path, tmp_path: Path) -> None:
+    import pty
+
+    leader, follower = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "resnext", *LITE0, PHOTOS[0]],
+        env=clean_environment(tmp_path / "home", warm_cache),
+        stdin=subprocess.DEVNULL,
+        stdout=follower,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    os.close(leader)
+    os.close(follower)
+    assert done.returncode == 2 and "--output NAME.npy" in done.stderr
+
+
+def test_other_settings_are_refused_by_name(resnext: RunResnext, tmp_path: Path) -> None:
+    output = tmp_path / "out.npy"
+    assert resnext("features", "-m", "lite0", "-o", output, PHOTOS[0]).returncode == 0
+    before = output.read_bytes()
+    for option, words in (
+        (("--kind", "logits"), "--kind pooled, not logits"),
+        (("--dtype", "float16", "--normalize"), "--dtype float32, not float16; --normalize False, not True"),
+        (("--precision", "fp32"), "--precision auto, not fp32"),
+    ):
+        done = resnext("features", "-m", "lite0", "-o", output, "--resume", *option, PHOTOS[0])
+        assert done.returncode == 2 and words in done.stderr and output.read_bytes() == before
+    done = resnext("classify", "-m", "lite0", "-o", tmp_path / "out.jsonl", "--resume", PHOTOS[0])
+    assert done.returncode == 2
+
+
+# -- kills -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> list[str]:
+    """Photos, broken files between them, and one input that is given twice."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    names = []
+    for number in range(40):
+        path = folder / f"{'broken ' if number % 5 == 3 else ''}{number}.png"
+        if number % 5 == 3:
+            path.write_bytes(b"\x89PNG\r\n\x1a\n broken")
+        else:
+            shutil.copy(PHOTOS[number % 3], path)
+        names.append(str(path))
+    return [*names, names[0], names[3]]
+
+
+def kill_and_resume(folder: Path, cache: Path, ending: str, inputs: list[str], kills: int, seed: int) -> int:
+    """Kill runs at moments from their start to their end, then let one end: bit by bit the files of one run."""
+
+    def command(output: Path) -> list[str]:
+        kind = ["--kind", "multiscale", "--out-indices", "3,4"] if ending == "npz" else []
+        return [sys.executable, "-m", "resnext", *LITE0, *kind, "-o", str(output), "--resume", *inputs]
+
+    def contents(name: str) -> dict[str, bytes]:
+        return {
+            path.name.removeprefix(name): path.read_bytes() for path in folder.iterdir() if path.name.startswith(name)
+        }
+
+    def lines(index: Path) -> int:
+        """How far a run is; an index is never behind a complete row."""
+        paths = [path for path in (index, folder / f"killed.{ending}.part.jsonl") if path.exists()]
+        return max((path.read_bytes().count(b"\n") for path in paths), default=0)
+
+    environment = clean_environment(folder / "home", cache)
+    quiet: dict[str, Any] = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    output = folder / f"killed.{ending}"
+    assert subprocess.run(command(folder / f"whole.{ending}"), timeout=600, **quiet).returncode == 1
+    begin = time.monotonic()
+    assert subprocess.run(command(folder / f"timed.{ending}"), timeout=600, **quiet).returncode == 1
+    whole_run = time.monotonic() - begin
+    generator = random.Random(seed)
+    hit = tries = 0
+    while hit < kills and tries < 3 * kills:
+        tries += 1
+        by_growth = generator.random() < 0.7
+        so_far = lines(output.with_suffix(".jsonl"))
+        goal = so_far + generator.random() * 2 * (len(inputs) - so_far) / (kills - hit + 1)
+        limit = time.monotonic() + (60 if by_growth else generator.random() * whole_run)
+        with subprocess.Popen(command(output), **quiet) as process:
+            while process.poll() is None and time.monotonic() < limit:
+                if by_growth and lines(output.with_suffix(".jsonl")) >= goal:
+                    break
+                time.sleep(0.001)
+            time.sleep(generator.random() * 0.01)
+            process.kill()
+            hit += process.wait() < 0
+        if ending == "npy" and output.exists() and output.stat().st_size >= 128:
+            np.load(output, mmap_mode="r")  # as it was left
+        note = folder / f"killed.{ending}.run.json"
+        if note.exists() and json.loads(note.read_bytes())["ended"] and hit < kills:
+            for path in folder.glob("killed*"):  # it came to its end before all kills: once more from the start
+                path.unlink()
+    assert subprocess.run(command(output), timeout=600, **quiet).returncode == 1
+    assert contents("killed") == contents("whole")
+    return hit
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 as POSIX has it")
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+def test_a_killed_run_goes_on(tmp_path: Path, warm_cache: Path, inputs: list[str], ending: str) -> None:
+    assert kill_and_resume(tmp_path, warm_cache, ending, inputs, kills=4, seed=5) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 as POSIX has it")
+@pytest.mark.parametrize("ending", ["npy", "npz", "parquet"])
+def test_fifty_kills(
+    tmp_path: Path, warm_cache: Path, inputs: list[str], ending: str, amount: Callable[[int, int], int]
+) -> None:
+    if ending == "parquet":
+        pytest.importorskip("pyarrow")
+    kills = amount(50, 3)
+    assert kill_and_resume(tmp_path, warm_cache, ending, inputs * amount(20, 1), kills, seed=1) == kills
+
+
+@pytest.mark.slow
+def test_memory_stays_flat(tmp_path: Path, amount: Callable[[int, int], int]) -> None:
+    """Rows of a synthetic model through the very loop and files: from the 2,000th on less than 50 MB more."""
+    rows = amount(100_000, 10_000)
+    program = """
+import resource, sys
+import numpy as np
+from pathlib import Path
+from resnext.pipeline import answer_each
+from resnext.extraction import checked
+from resnext.output.feature_files import FeatureFile, FeatureLayout
+from resnext.output.sidecar import Settings
+from resnext.records import Batch, Features, Source
+
+class Engine:
+    batch_size, depth = 4, 2
+    def submit(self, pixels): return Ticket(np.tile(pixels[:, :1, 0, 0], (1, 2048)))
+class Ticket:
+    def __init__(self, rows): self.rows = rows
+    def done(self): return True
+    def result(self): return {"pooled": self.rows}
+
+def batches(count):
+    for start in range(0, count, 4):
+        pixels = np.full((4, 3, 2, 2), start + 1, np.float32)
+        yield Batch(tuple(Source(f"photos/{start + each}.jpg") for each in range(4)), pixels)
+
+def answer(source, row):
+    return Features(source, {"pooled": checked(row["pooled"], True, "float32")})
+
+path, rows = Path(sys.argv[1]), int(sys.argv[2])
+target = FeatureFile(FeatureLayout(path, path.suffix[1:], ("pooled",), "float32"))
+target.check()
+target.prepare(Settings("features", {}))
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+with target as out:
+    for number, record in enumerate(answer_each(batches(rows), Engine(), answer)):
+        out.write(record)
+        if number == 2000: before = peak()
+print(peak() - before)
+"""
+    for ending in ("npy", "npz"):
+        output = tmp_path / f"{ending}.{ending}"
+        done = subprocess.run(
+            [sys.executable, "-c", program, output, str(rows)], capture_output=True, text=True, timeout=900
+        )
+        assert done.returncode == 0, done.stderr
+        print(f"{ending}: {rows} rows, {float(done.stdout):.1f} MB more")
+        assert float(done.stdout) < 50
+        if ending == "npz":
+            output.unlink()
+    assert np.load(tmp_path / "npy.npy", mmap_mode="r").shape == (rows, 2048)
