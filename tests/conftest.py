@@ -1,5 +1,6 @@
 """What every test gets: a clean environment, its own cache and home, and no network beyond loopback."""
 
+import json
 import os
 import socket
 import subprocess
@@ -94,6 +95,15 @@ def warm_cache(shared_root: Path) -> Path:
     command = [sys.executable, "-m", "resnext", "classify", "-m", "lite0", str(SAMPLES / "coffee.png")]
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
     return cache
+
+
+@pytest.fixture(scope="session")
+def bundled_graph(warm_cache: Path) -> Path:
+    """The bundled model's graph of logits and pooled features, among whatever else tests compile into that cache."""
+    for entry in (warm_cache / "compiled").glob("*/entry.json"):
+        if json.loads(entry.read_bytes())["body"]["provenance"]["graph"] == "classifier":
+            return entry.with_name("graph.xml")
+    raise AssertionError("the bundled model is not compiled")
 
 
 RunResnext = Callable[..., "subprocess.CompletedProcess[str]"]
