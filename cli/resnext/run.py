@@ -114,7 +114,7 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
             return ExitCode.OK
     if not progress.done and not done.skipped:
         raise UsageError("nothing to do: the list is empty")
-    return ExitCode.SOME_FAILED if progress.failures else ExitCode.OK
+    return ExitCode.SOME_FAILED if progress.failures or done.failed else ExitCode.OK
 
 
 def list_inputs(request: RunRequest, done: "DoneInputs", *, as_json: bool) -> ExitCode:

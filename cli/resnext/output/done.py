@@ -18,7 +18,7 @@ _DIGEST_BYTES = 16  # 128 bits of BLAKE2: two names never meet, not even names t
 class DoneInputs:
     """The inputs that need not be done again, each as often as it was done: 20 bytes for each, not its name.
 
-    Add all names first, then ask.
+    Add all names first, then ask. `failed` counts those that were done and have no answer.
     """
 
     def __init__(self) -> None:
@@ -26,10 +26,12 @@ class DoneInputs:
         self._sorted: NDArray[np.bytes_] | None = None
         self._taken: NDArray[np.uint32]  # at the first of equal digests: how often it was asked for
         self.count = 0
+        self.failed = 0
         self.skipped = 0
 
-    def add(self, name: bytes) -> None:
+    def add(self, name: bytes, *, failed: bool = False) -> None:
         """Note that the input of this exact name was done (once more)."""
+        self.failed += failed
         self._digests += _digest(name)
         self.count += 1
 

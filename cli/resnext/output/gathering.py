@@ -79,7 +79,7 @@ class Gathering:
         rows = end = 0
         for line in index_lines(found, self.index, min(stored)):
             if line.row is not None or failures_too:
-                done.add(line.name)
+                done.add(line.name, failed=line.row is None)
             else:
                 self._failures.extend((line.start, line.end))
             end = line.end
