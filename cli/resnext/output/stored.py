@@ -85,6 +85,8 @@ def _check_rest(stream: BinaryIO, end: int, path: Path, header: list[str] | None
     stream.seek(end)
     stream.readline()
     for line in stream:
+        if not line.endswith(b"\n"):
+            return  # the row that was cut off, behind a line break in its name
         try:
             cells = _cells(line, format)
         except _NO_ROW:
