@@ -97,7 +97,8 @@ def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
     transparent = image.info.get("transparency")  # a grey level of a 16-bit PNG
     levels = np.empty(values.shape, np.uint8)
     for rows in _strips(values):
-        wide = values[rows].astype(np.float64)
+        with np.errstate(invalid="ignore"):  # bits of a broken file may be a signalling NaN
+            wide = values[rows].astype(np.float64)
         scaled = np.nan_to_num((wide - low) / ((high - low) or 1.0), nan=0.0, posinf=1.0, neginf=0.0) * 255.0
         levels[rows] = np.clip(np.rint(scaled), 0, 255)
         if isinstance(transparent, int):

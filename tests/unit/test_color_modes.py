@@ -106,6 +106,13 @@ def test_floats_are_scaled_to_their_range(tmp_path: Path, values: tuple[float, .
     assert tuple(pixels_of(tmp_path / "f.tif")[0, :, 1].tolist()) == expected
 
 
+def test_a_signalling_nan_warns_of_nothing(tmp_path: Path) -> None:
+    """Its cast to float64 would: damaged files hold such bits."""
+    values = np.array([[0x7FA00000, 0, 0x3F800000]], np.uint32).view(np.float32)  # NaN, 0, 1
+    Image.fromarray(values).save(tmp_path / "f.tif")
+    assert pixels_of(tmp_path / "f.tif")[0, :, 1].tolist() == [0, 0, 255]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_floats_without_one_number_are_corrupt(tmp_path: Path, value: float) -> None:
     Image.fromarray(np.full((2, 2), value, np.float32)).save(tmp_path / "f.tif")
