@@ -1,7 +1,8 @@
 """What every test gets: a clean environment, its own cache and home, and no network beyond loopback."""
 
-import json
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -34,6 +35,12 @@ def clean_environment(home: Path, cache: Path) -> dict[str, str]:
         "HF_HUB_OFFLINE": "1",
         "TERM": "xterm",
     }
+
+
+def pytest_configure() -> None:
+    # Started in the background of a script, pytest is told to ignore Ctrl-C, and what it starts would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -88,8 +95,13 @@ def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def warm_cache(shared_root: Path) -> Path:
-    """A cache in which the bundled model is compiled; tests that damage a cache make their own."""
-    cache = shared_root / "warm-cache"
+    """A cache in which the bundled model is compiled, and nothing else: tests that add or damage have their own."""
+    return warmed(shared_root, "warm-cache")
+
+
+def warmed(shared_root: Path, name: str) -> Path:
+    """Make a cache for all xdist workers with the bundled model compiled in it."""
+    cache = shared_root / name
     environment = clean_environment(shared_root / "home", cache)
     # The store's own lock makes the other workers wait for the first one's build.
     command = [sys.executable, "-m", "resnext", "classify", "-m", "lite0", str(SAMPLES / "coffee.png")]
@@ -97,13 +109,19 @@ def warm_cache(shared_root: Path) -> Path:
     return cache
 
 
+@pytest.fixture
+def own_cache(warm_cache: Path, tmp_path: Path) -> Path:
+    """A copy of the warm cache that a test may change."""
+    cache = tmp_path / "own-cache"
+    shutil.copytree(warm_cache, cache)
+    return cache
+
+
 @pytest.fixture(scope="session")
 def bundled_graph(warm_cache: Path) -> Path:
-    """The bundled model's graph of logits and pooled features, among whatever else tests compile into that cache."""
-    for entry in (warm_cache / "compiled").glob("*/entry.json"):
-        if json.loads(entry.read_bytes())["body"]["provenance"]["graph"] == "classifier":
-            return entry.with_name("graph.xml")
-    raise AssertionError("the bundled model is not compiled")
+    """The bundled model's graph of logits and pooled features."""
+    (graph,) = warm_cache.glob("compiled/*/graph.xml")
+    return graph
 
 
 RunResnext = Callable[..., "subprocess.CompletedProcess[str]"]

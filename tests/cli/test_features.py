@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from checkpoints import save_safetensors, seeded_state_dict
-from conftest import SAMPLES, RunResnext, clean_environment
+from conftest import SAMPLES, RunResnext, clean_environment, warmed
 from resnext.engines import EngineSpec, Graph, load_engine
 from resnext.models.catalog import CATALOG
 from resnext.models.compiled import Store
@@ -27,6 +27,12 @@ from resnext.terminal import Notices
 FAMILY = [entry for entry in CATALOG if entry.origin == "hub"]
 PHOTOS = sorted(path for path in SAMPLES.iterdir() if path.suffix != ".md")
 LITE0 = ("features", "-m", "lite0", "--exact")
+
+
+@pytest.fixture(scope="session")
+def maps_cache(shared_root: Path) -> Path:
+    """A cache in which graphs of maps are compiled beside the bundled model's."""
+    return warmed(shared_root, "maps-cache")
 
 
 @pytest.fixture(scope="session")
@@ -74,14 +80,15 @@ def test_maps_equal_timms(timm: Any, tmp_path: Path, entry: Any) -> None:
 
 
 def test_all_kinds_of_the_bundled_model_equal_the_reference_engines(
-    resnext: RunResnext, tmp_path: Path, pooled: np.ndarray[Any, Any]
+    resnext: RunResnext, maps_cache: Path, tmp_path: Path, pooled: np.ndarray[Any, Any]
 ) -> None:
     """With its real weights, photos to files: what timm itself computes, which --engine torch runs."""
     found: dict[str, list[dict[str, np.ndarray[Any, Any]]]] = {}
     for kind in ("pooled", "logits", "unpooled", "multiscale"):
         for engine in ("openvino", "torch"):
             output = tmp_path / f"{kind}-{engine}.{'npz' if kind == 'multiscale' else 'npy'}"
-            done = resnext(*LITE0, "--kind", kind, "--engine", engine, "-o", output, *PHOTOS[:3])
+            options = ("--kind", kind, "--engine", engine, "-o", output)
+            done = resnext(*LITE0, *options, *PHOTOS[:3], cache=maps_cache)
             assert done.returncode == 0, done.stderr
             loaded = np.load(output)
             found.setdefault(kind, []).append(dict(loaded) if kind == "multiscale" else {kind: loaded})
@@ -325,20 +332,20 @@ def kill_and_resume(folder: Path, cache: Path, ending: str, inputs: list[str], k
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 as POSIX has it")
 @pytest.mark.parametrize("ending", ["npy", "npz"])
-def test_a_killed_run_goes_on(tmp_path: Path, warm_cache: Path, inputs: list[str], ending: str) -> None:
-    assert kill_and_resume(tmp_path, warm_cache, ending, inputs, kills=4, seed=5) == 4
+def test_a_killed_run_goes_on(tmp_path: Path, maps_cache: Path, inputs: list[str], ending: str) -> None:
+    assert kill_and_resume(tmp_path, maps_cache, ending, inputs, kills=4, seed=5) == 4
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 as POSIX has it")
 @pytest.mark.parametrize("ending", ["npy", "npz", "parquet"])
 def test_fifty_kills(
-    tmp_path: Path, warm_cache: Path, inputs: list[str], ending: str, amount: Callable[[int, int], int]
+    tmp_path: Path, maps_cache: Path, inputs: list[str], ending: str, amount: Callable[[int, int], int]
 ) -> None:
     if ending == "parquet":
         pytest.importorskip("pyarrow")
     kills = amount(50, 3)
-    assert kill_and_resume(tmp_path, warm_cache, ending, inputs * amount(20, 1), kills, seed=1) == kills
+    assert kill_and_resume(tmp_path, maps_cache, ending, inputs * amount(20, 1), kills, seed=1) == kills
 
 
 @pytest.mark.slow

@@ -169,9 +169,8 @@ def test_labels_are_found_by_name_synset_and_index(resnext: RunResnext) -> None:
 # -- the store -------------------------------------------------------------------------------------------------------
 
 
-def test_cache_prune_and_clear(resnext: RunResnext, warm_cache: Path, tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
-    shutil.copytree(warm_cache, cache)
+def test_cache_prune_and_clear(resnext: RunResnext, warm_cache: Path, own_cache: Path) -> None:
+    cache = own_cache
     found = answer(resnext("info", "--cache", "--json", cache=cache))
     (entry,) = found["compiled"]
     assert entry["in_use"] and found["compiled_bytes"] == entry["size_bytes"] > 1e7 and found["weights"] == []

@@ -266,14 +266,10 @@ def test_the_hub_path_equals_timms_pretrained(
 
 
 @pytest.mark.parametrize("dead", ["closed", "silent"])
-def test_without_a_network_auto_answers_with_the_bundled_model(
-    resnext: RunResnext, tmp_path: Path, warm_cache: Path, dead: str
-) -> None:
-    import shutil
+def test_without_a_network_auto_answers_with_the_bundled_model(resnext: RunResnext, own_cache: Path, dead: str) -> None:
     import socket
 
-    cache = tmp_path / "cache"
-    shutil.copytree(warm_cache, cache)
+    cache = own_cache
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         if dead == "silent":

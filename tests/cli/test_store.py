@@ -16,14 +16,6 @@ from conftest import SAMPLES, RunResnext, clean_environment
 PHOTO = SAMPLES / "coffee.png"
 
 
-@pytest.fixture
-def own_cache(warm_cache: Path, tmp_path: Path) -> Path:
-    """A copy of the warm cache that a test may damage."""
-    cache = tmp_path / "own-cache"
-    shutil.copytree(warm_cache, cache)
-    return cache
-
-
 def entry_of(cache: Path) -> Path:
     (entry,) = (path for path in (cache / "compiled").iterdir() if not path.name.startswith("."))
     return entry

@@ -18,7 +18,7 @@ import pytest
 import torch
 from safetensors.numpy import save
 
-from resnext.engines import timm_models
+from resnext.engines import CLASSIFIER, timm_models
 from resnext.errors import ModelError
 from resnext.models import weights
 from resnext.models.weights import WeightsFile, from_file
@@ -325,4 +325,4 @@ def test_weights_whose_answers_are_no_numbers_are_not_compiled(tmp_path: Path, g
     broken = {**good, name: -torch.ones_like(good[name])}
     model = timm_models.build(SMALL, stored(tmp_path / "w.safetensors", broken))
     with pytest.raises(ModelError, match="not finite"):
-        convert(model, tmp_path)
+        convert(model, CLASSIFIER, tmp_path)
