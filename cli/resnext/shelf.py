@@ -14,7 +14,8 @@ from resnext.engines import CLASSIFIER, Engine, EngineName, EngineSpec, Graph, P
 from resnext.errors import DamagedEntry, HubUnreachable, ModelError, UsageError
 from resnext.models import catalog, checkpoints, requests, weights
 from resnext.models.catalog import ModelName
-from resnext.models.compiled import CompiledModel, Provenance, Store, cache_root
+from resnext.models.compiled import Store, cache_root
+from resnext.models.entries import CompiledModel, Provenance
 from resnext.models.hub_pause import HubPause
 from resnext.models.versions import installed_version
 from resnext.models.weights import WeightsFile
@@ -205,7 +206,7 @@ class Shelf:
         what = name.name if graph == CLASSIFIER else f"{name.name} ({graph})"
         self._notices.info(f"compiling {what}, once; later runs start without torch")
         begin = time.monotonic()
-        from resnext.engines import conversion, timm_models
+        from resnext.engines import conversion, timm_labels, timm_models
 
         model = timm_models.build(name.timm_name, found)
         with self._store.new_folder() as folder:
@@ -220,14 +221,14 @@ class Shelf:
                 num_classes=model.num_classes,
                 num_features=model.num_features,
             )
-            compiled = self._store.put(folder, draft, timm_models.imagenet_labels(model.num_classes))
+            compiled = self._store.put(folder, draft, timm_labels.imagenet_labels(model.num_classes))
         self._notices.info(f"compiled {what} in {time.monotonic() - begin:.0f} s")
         return compiled
 
     # -- the reference engine ----------------------------------------------------------------------------------------
 
     def _open_torch(self, name: ModelName, request: ModelRequest, offline: bool) -> OpenedModel:
-        from resnext.engines import timm_models
+        from resnext.engines import timm_labels, timm_models
         from resnext.engines.torch_engine import TorchEngine
 
         found = self._weights(name, request.weights, offline)
@@ -236,7 +237,7 @@ class Shelf:
             name=name.name,
             weights_digest=found.digest,
             preprocessing=_preprocessing(model.pretrained_cfg),
-            labels=lambda: timm_models.imagenet_labels(model.num_classes),
+            labels=lambda: timm_labels.imagenet_labels(model.num_classes),
             num_classes=model.num_classes,
             load=lambda many: TorchEngine(
                 model, request.device, request.precision, request.batch_size, request.graph, request.outputs

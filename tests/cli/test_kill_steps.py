@@ -34,7 +34,9 @@ _STORE = (
     _DEADLY
     + """
 from pathlib import Path
-from resnext.models.compiled import CompiledModel, DamagedEntry, Provenance, Store
+from resnext.models.compiled import Store
+from resnext.models.entries import CompiledModel, Provenance
+from resnext.errors import DamagedEntry
 from resnext.records import Label, PreprocessingConfig
 root, content = Path(sys.argv[1]), sys.argv[2].encode()
 provenance = Provenance("model", "0" * 64, "1", "1")

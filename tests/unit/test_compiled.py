@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from resnext.errors import DamagedEntry, OutputError
-from resnext.models.compiled import GRAPH, GRAPH_WEIGHTS, LABELS, CompiledModel, Provenance, Store, cache_root
+from resnext.models.compiled import Store, cache_root
+from resnext.models.entries import GRAPH, GRAPH_WEIGHTS, LABELS, CompiledModel, Provenance
 from resnext.records import Label, PreprocessingConfig
 
 PROVENANCE = Provenance("resnet18.a1_in1k", "ab" * 32, "1.0.31", "2026.4.1")

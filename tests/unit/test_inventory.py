@@ -9,7 +9,8 @@ import pytest
 
 from resnext.models import inventory, requests
 from resnext.models.catalog import resolve
-from resnext.models.compiled import CompiledModel, Provenance, Store
+from resnext.models.compiled import Store
+from resnext.models.entries import CompiledModel, Provenance
 from resnext.models.versions import installed_version
 from resnext.records import Label, PreprocessingConfig
 

@@ -16,7 +16,7 @@ from resnext.engines.precision_marks import mark_depthwise
 from resnext.engines.timm_models import TimmModel
 from resnext.engines.timm_outputs import outputs_of
 from resnext.errors import ModelError
-from resnext.models.compiled import GRAPH, GRAPH_WEIGHTS
+from resnext.models.entries import GRAPH, GRAPH_WEIGHTS
 
 # Largest difference of a graph from torch, relative to the spread of the reference: fp32 rounding stays below 1e-4
 # even through the 33 blocks of a ResNeXt-101; a wrong graph is off by about 1.

@@ -1,4 +1,4 @@
-"""The only room that imports timm: builds its models, reads checkpoints safely, lends its labels and transform."""
+"""The only room that imports timm: builds its models, reads checkpoints safely, lends its transform."""
 
 import argparse
 import importlib
@@ -18,7 +18,7 @@ from PIL import Image
 from resnext.errors import ModelError
 from resnext.models.checkpoints import Holdings, holdings, read_header
 from resnext.models.weights import WeightsFile
-from resnext.records import Label, PreprocessingConfig
+from resnext.records import PreprocessingConfig
 
 
 def import_timm() -> ModuleType:
@@ -237,27 +237,6 @@ def _check_finite(path: Path, state_dict: Mapping[str, torch.Tensor]) -> None:
             f"{path}: holds NaN or infinite weights in {len(broken)} of {len(state_dict)} tensors, first in"
             f" {broken[0][:80]}; take a checkpoint from before the training diverged"
         )
-
-
-def imagenet_labels(num_classes: int) -> tuple[Label, ...]:
-    """The classes of ImageNet's subset with that many classes; numbered placeholders where there is none.
-
-    Names, lemmas and definitions are WordNet's, as timm.data.ImageNetInfo carries them.
-    """
-    import_timm()
-    data = importlib.import_module("timm.data")
-    subset = data.infer_imagenet_subset({"num_classes": num_classes})
-    if subset is None:
-        return tuple(Label(index, f"class {index}", f"class {index}") for index in range(num_classes))
-    info = data.ImageNetInfo(subset)
-    labels = []
-    for index, synset in enumerate(info.label_names()):
-        description = info.label_name_to_description(synset)
-        detailed = info.label_name_to_description(synset, detailed=True)
-        labels.append(
-            Label(index, description.split(",")[0], description, synset, detailed.removeprefix(f"{description}: "))
-        )
-    return tuple(labels)
 
 
 def timm_transform(config: PreprocessingConfig) -> Callable[[Image.Image], NDArray[np.float32]]:

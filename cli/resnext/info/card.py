@@ -12,7 +12,8 @@ from resnext.info.states import STATE_TEXTS, ModelState, StateName, auto_choice,
 from resnext.models import catalog, inventory, requests, weights
 from resnext.models.catalog import CatalogEntry, ModelName, ResNeXtShape
 from resnext.models.citations import bibtex
-from resnext.models.compiled import CompiledModel, Store
+from resnext.models.compiled import Store
+from resnext.models.entries import CompiledModel
 from resnext.models.hub_cache import find_cached
 from resnext.models.inventory import StoredEntry
 from resnext.records import PreprocessingConfig

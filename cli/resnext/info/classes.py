@@ -65,14 +65,14 @@ def _of_model(name: ModelName, store: Store) -> tuple[Label, ...]:
     stored = inventory.find(store, requests.published(name))
     if stored is not None and stored.model is not None:
         return stored.model.labels()
-    from resnext.engines import timm_models
+    from resnext.engines import timm_labels, timm_models
 
     if name.entry is not None:
-        return timm_models.imagenet_labels(name.entry.num_classes)
+        return timm_labels.imagenet_labels(name.entry.num_classes)
     count = timm_models.describe(name.timm_name).pretrained_cfg.get("num_classes")
     if not count:
         raise ModelError(f"{name.name} has no classes: it was not trained to classify")
-    return timm_models.imagenet_labels(count)
+    return timm_labels.imagenet_labels(count)
 
 
 def _of_checkpoint(path: Path) -> tuple[Label, ...]:
@@ -84,6 +84,6 @@ def _of_checkpoint(path: Path) -> tuple[Label, ...]:
     count = num_classes_of(held.shapes)
     if count is None:
         raise ModelError(f"{path}: no classifier is found in this checkpoint, and no names of classes")
-    from resnext.engines import timm_models
+    from resnext.engines import timm_labels
 
-    return timm_models.imagenet_labels(count)
+    return timm_labels.imagenet_labels(count)

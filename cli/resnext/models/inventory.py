@@ -11,8 +11,9 @@ from pathlib import Path
 
 from resnext.errors import DamagedEntry, ModelError, OutputError
 from resnext.models import requests
-from resnext.models.compiled import FORMAT_VERSION, CompiledModel, Provenance, Store, read_entry
+from resnext.models.compiled import Store
 from resnext.models.debris import NEW_FILE, REMOVED, leftovers, modified
+from resnext.models.entries import FORMAT_VERSION, CompiledModel, Provenance, read_entry
 from resnext.models.files import read_regular
 from resnext.models.versions import installed_version
 
