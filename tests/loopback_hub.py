@@ -2,11 +2,14 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+_PIECES = 50
 
 
 @cache
@@ -17,10 +20,14 @@ def _sha256(path: Path) -> str:
 
 
 class LoopbackHub:
-    """Serves `files`: (repository, file name) -> path. `requests` notes what was asked for."""
+    """Serves `files`: (repository, file name) -> path. `requests` notes what was asked for.
 
-    def __init__(self, files: dict[tuple[str, str], Path]) -> None:
+    `seconds`: how long it takes over a file.
+    """
+
+    def __init__(self, files: dict[tuple[str, str], Path], *, seconds: float = 0) -> None:
         self.files = files
+        self.seconds = seconds
         self.requests: list[str] = []
         hub = self
 
@@ -52,7 +59,14 @@ class LoopbackHub:
                 self.send_header("X-Repo-Commit", "0123456789abcdef0123456789abcdef01234567")
                 self.send_header("Content-Length", str(size))
                 self.end_headers()
-                self.wfile.write(content)
+                if not hub.seconds:
+                    self.wfile.write(content)
+                    return
+                piece = len(content) // _PIECES + 1
+                with suppress(OSError):  # a client that was killed
+                    for start in range(0, len(content), piece):
+                        self.wfile.write(content[start : start + piece])
+                        time.sleep(hub.seconds / _PIECES)
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"

@@ -3,10 +3,12 @@
 import io
 import json
 import os
+import random
 import socket
 import struct
 import subprocess
 import sys
+import threading
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -110,6 +112,49 @@ def test_a_folder_that_contains_itself_is_read_once(resnext: RunResnext, tmp_pat
     (folder / "self").symlink_to(".")
     rows = rows_of(resnext("classify", "-m", "lite0", "-f", "jsonl", "photos", cwd=tmp_path))
     assert [(row["file"], outcome(row)) for row in rows] == [("photos/inner/photo.png", "ok")]
+
+
+def test_files_that_change_while_they_are_read(resnext: RunResnext, tmp_path: Path) -> None:
+    """They grow, shrink, vanish, come back and turn into something else: a row each, and no label but the photo's."""
+    with Image.open(SAMPLES / "coffee.png") as photo:
+        small = photo.convert("RGB").resize((450, 300))
+    files = [tmp_path / f"{number}.{ending}" for number in range(40) for ending in ("jpg", "bmp", "tif", "png", "webp")]
+    whole = {}
+    for path in files:
+        small.save(path)
+        whole[path] = path.read_bytes()
+    over = threading.Event()
+
+    def change(path: Path, rng: random.Random) -> None:
+        way, content = rng.randrange(5), whole[path]
+        if way == 0 and path.exists() and path.stat().st_size == len(content):
+            with path.open("ab") as file:
+                file.write(bytes(10_000))
+        elif way == 1 and path.exists():
+            os.truncate(path, rng.randrange(len(content)))
+        elif way == 2:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_bytes(content)  # emptied first: half of it is there for a moment
+
+    def keep_changing() -> None:
+        rng = random.Random(3)
+        while not over.is_set():
+            change(rng.choice(files), rng)
+
+    changing = threading.Thread(target=keep_changing)
+    changing.start()
+    try:
+        done = resnext("classify", "-m", "lite0", "-k", "1", "-f", "jsonl", *files)
+    finally:
+        over.set()
+        changing.join()
+    rows = rows_of(done)
+    assert [row["file"] for row in rows] == list(map(str, files))
+    outcomes = {outcome(row) for row in rows}
+    assert outcomes <= {"ok", "not_found", "empty", "truncated", "corrupt", "not_an_image"} and "not_found" in outcomes
+    labels = {row["predictions"][0]["label"] for row in rows if outcome(row) == "ok"}
+    assert labels == {"espresso"}
 
 
 @pytest.mark.parametrize("megabytes", [1, 64, 80])

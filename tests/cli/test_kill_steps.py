@@ -2,14 +2,20 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from checkpoints import save_safetensors, seeded_state_dict
 from conftest import SAMPLES, clean_environment
+from loopback_hub import LoopbackHub
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 as POSIX has it")
 
@@ -142,8 +148,6 @@ def test_a_store_killed_at_every_step(tmp_path: Path, before: str) -> None:
 @pytest.mark.slow
 def test_a_compile_killed_at_any_moment(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """The next run is right, and nothing of the dead ones is taken for a model."""
-    import random
-
     environment = clean_environment(tmp_path / "home", tmp_path / "cache")
     command = [sys.executable, "-m", "resnext", "classify", "-m", "lite0", "-k", "1", str(SAMPLES / "coffee.png")]
     generator, deaths = random.Random(4), 0
@@ -163,3 +167,45 @@ def test_a_compile_killed_at_any_moment(tmp_path: Path, request: pytest.FixtureR
     compiled = [path.name for path in (tmp_path / "cache" / "compiled").iterdir()]
     assert len([name for name in compiled if not name.startswith(".")]) == 1
     print(f"{deaths} kills while compiling, {len(compiled) - 1} folders left over, the next run right")
+
+
+@pytest.mark.slow
+def test_a_download_killed_at_any_moment(tmp_path: Path, timm: Any, amount: Callable[[int, int], int]) -> None:
+    """The next run has the hub's very file, and the label that an undisturbed one has."""
+    name = "mobilenetv3_small_050.lamb_in1k"
+    weights = save_safetensors(seeded_state_dict(timm, name), tmp_path / "weights.safetensors")
+    command = [sys.executable, "-m", "resnext", "classify", "-m", name, "-f", "jsonl", str(SAMPLES / "coffee.png")]
+    generator, rounds, deaths = random.Random(5), amount(20, 2), 0
+    with LoopbackHub({(f"timm/{name}", "model.safetensors"): weights}).running() as hub:
+
+        def environment(home: str) -> dict[str, str]:
+            online = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub.endpoint}
+            return clean_environment(tmp_path / home, tmp_path / home / "cache") | online
+
+        def run(home: str) -> str:
+            done = subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=300)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        expected = run("undisturbed")
+        hub.seconds = 1.0
+        for _ in range(rounds):
+            hub.requests.clear()
+            with subprocess.Popen(
+                command, env=environment("killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ) as process:
+                end = time.monotonic() + 60
+                while not any(each.startswith("GET") for each in hub.requests) and time.monotonic() < end:
+                    time.sleep(0.002)
+                time.sleep(generator.uniform(0, 0.9))
+                process.kill()
+                deaths += process.wait() < 0
+        hub.seconds = 0
+        assert run("killed") == expected
+        offline = environment("killed") | {"HF_HUB_OFFLINE": "1"}
+        again = subprocess.run(command, env=offline, capture_output=True, text=True, timeout=60)
+        assert (again.stdout, again.stderr) == (expected, "")
+    (stored,) = (tmp_path / "killed").rglob("model.safetensors")
+    assert stored.read_bytes() == weights.read_bytes()
+    print(f"{deaths} kills while downloading, the next run right")
+    assert deaths == rounds

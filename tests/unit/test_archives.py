@@ -1,8 +1,11 @@
 """Archives: good members are read, hostile ones cost their own row, and nothing is written."""
 
 import io
+import struct
 import tarfile
+import tracemalloc
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -138,6 +141,41 @@ def test_a_header_may_not_claim_the_memory(tmp_path: Path) -> None:
     path = tmp_path / "claim.tar"
     path.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(10_240))
     assert outcome(path) == [("", "archive")]
+
+
+@pytest.mark.slow
+def test_ten_million_members(tmp_path: Path, amount: Callable[[int, int], int]) -> None:
+    """A tar is read member by member and keeps none; a zip's table of contents has a bound."""
+    count = amount(10_000_000, 100_000)
+    path = tmp_path / "many.tar"
+    header, photo = member("notes.txt").tobuf(), member("photo.jpg")
+    photo.size = len(CONTENT)
+    with path.open("wb") as file:
+        for _ in range(count // 10_000):
+            file.write(header * 10_000)
+        file.write(photo.tobuf() + CONTENT.ljust(20 * 512, b"\0") + bytes(1024))
+    tracemalloc.start()
+    try:
+        assert outcome(path) == [("photo.jpg", CONTENT)]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        path.unlink()
+    print(f"{count} members of a tar: {peak / 1e6:.1f} MB at most")
+    assert peak < 4 << 20
+
+
+def test_a_zip_of_millions_of_members_is_refused_by_its_table(tmp_path: Path) -> None:
+    path = tmp_path / "many.zip"
+    entries = 10_000_000
+    table = entries * (46 + 12)
+    with path.open("wb") as file:
+        file.truncate(table)
+        file.seek(table)
+        file.write(struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, entries, entries, table, 0))
+        file.write(struct.pack("<4sLQL", b"PK\x06\x07", 0, table, 1))
+        file.write(struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0))
+    assert outcome(path) == [("", "too_large")]
 
 
 def test_passwords_methods_and_links_of_zips(tmp_path: Path) -> None:

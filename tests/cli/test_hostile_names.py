@@ -1,0 +1,148 @@
+"""80 hostile names through everything that can name a file: found, labelled, their exact bytes given back."""
+
+import base64
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from conftest import SAMPLES, RunResnext, clean_environment
+from hostile_names import fill
+
+LITE0 = ("classify", "-m", "lite0", "-k", "1")
+OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """A small photo of an espresso under every name."""
+    small = io.BytesIO()
+    with Image.open(SAMPLES / "coffee.png") as photo:
+        photo.resize((300, 200)).save(small, "PNG")
+    paths = fill(os.fsencode(tmp_path_factory.mktemp("names")), small.getvalue())
+    assert len(paths) >= (80 if sys.platform == "linux" else 60)
+    return paths
+
+
+def strict_rows(text: str) -> list[dict[str, Any]]:
+    """Rows as a strict parser reads them: every line an object on its own, no NaN, valid UTF-8."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    assert not OBEYED.search(text)
+    return [json.loads(line.encode(), parse_constant=refuse) for line in text.split("\n")[:-1]]
+
+
+def exact(row: dict[str, Any]) -> bytes:
+    """The bytes of a row's name, and that `file_b64` stands there where it is needed and nowhere else."""
+    if "file_b64" not in row:
+        return bytes(row["file"].encode())
+    name = base64.b64decode(row["file_b64"], validate=True)
+    with pytest.raises(UnicodeDecodeError):
+        name.decode()
+    return name
+
+
+def check(done: "subprocess.CompletedProcess[str]", names: list[bytes]) -> None:
+    assert done.returncode == 0, done.stderr
+    assert not OBEYED.search(done.stderr)
+    rows = strict_rows(done.stdout)
+    assert sorted(map(exact, rows)) == sorted(names)
+    assert {row["predictions"][0]["label"] for row in rows} == {"espresso"}
+
+
+def folder_of(names: list[bytes]) -> bytes:
+    return os.path.commonpath(names)
+
+
+def test_as_arguments(resnext: RunResnext, names: list[bytes]) -> None:
+    check(resnext(*LITE0, *names), names)
+    bare = [os.path.relpath(name, folder_of(names)) for name in names]
+    check(resnext(*LITE0, "--", *bare, cwd=folder_of(names)), bare)
+
+
+def test_in_a_folder(resnext: RunResnext, names: list[bytes]) -> None:
+    check(resnext(*LITE0, folder_of(names)), names)
+
+
+def test_by_a_pattern(resnext: RunResnext, names: list[bytes]) -> None:
+    check(resnext(*LITE0, folder_of(names) + b"/**/*.png"), names)
+
+
+def test_in_lists(resnext: RunResnext, tmp_path: Path, names: list[bytes]) -> None:
+    listed = tmp_path / "list"
+    listed.write_bytes(b"\0".join(names))
+    check(resnext(*LITE0, "-0", "--files-from", listed), names)
+    lines = [name for name in names if b"\n" not in name and not name.endswith(b"\r")]
+    listed.write_bytes(b"\n".join(lines))
+    check(resnext(*LITE0, "--files-from", listed), lines)
+
+
+def test_in_rows_of_a_run_and_through_resume(resnext: RunResnext, tmp_path: Path, names: list[bytes]) -> None:
+    """The rows of one run are the list of the next, and tell --resume what is done."""
+    output = tmp_path / "labels.jsonl"
+    assert resnext(*LITE0, "-o", output, "--resume", *names[::2]).returncode == 0
+    assert resnext(*LITE0, "-o", output, "--resume", folder_of(names)).returncode == 0
+    done = resnext(*LITE0, "--files-from", output)
+    check(done, names)
+    again = resnext(*LITE0, "-o", output, "--resume", folder_of(names))
+    assert again.returncode == 0 and f"{len(names)} done before" in again.stderr
+    assert sorted(map(exact, strict_rows(output.read_text()))) == sorted(names)
+
+
+def test_that_are_not_there(resnext: RunResnext, tmp_path: Path, names: list[bytes]) -> None:
+    """The path of errors: rows and lines for people."""
+    missing = [os.fsencode(tmp_path) + b"/" + name.rpartition(b"/")[2] for name in names]
+    done = resnext(*LITE0, "-f", "jsonl", *missing)
+    assert done.returncode == 1 and not OBEYED.search(done.stderr)
+    rows = strict_rows(done.stdout)
+    assert [exact(row) for row in rows] == missing
+    # One that holds a wildcard is a pattern where no file bears it.
+    assert {row["error"]["code"] for row in rows} == {"not_found", "no_images"}
+    for option in ("--weights", "--labels", "--files-from", "--output", "--summary-file"):
+        for name in missing[::16]:
+            refused = resnext(*LITE0, option, name + b"/x/y.jsonl", SAMPLES / "coffee.png")
+            assert refused.returncode in (2, 3) and refused.stderr.count("\n") == 1, refused.stderr
+            assert not OBEYED.search(refused.stderr), refused.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize(
+    "options", [(), ("-f", "csv"), ("-f", "tsv"), ("-f", "json"), ("--template", "{file}: {label}"), ("--dry-run",)]
+)
+def test_a_terminal_is_never_commanded(
+    tmp_path: Path, warm_cache: Path, names: list[bytes], options: tuple[str, ...]
+) -> None:
+    import pty
+
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "resnext", *LITE0, "--color", "never", *options, *names, b"missing\x1b(0.jpg"],
+        env=clean_environment(tmp_path / "home", warm_cache),
+        stdin=subprocess.DEVNULL,
+        stdout=slave,
+        stderr=slave,
+    ) as process:
+        os.close(slave)
+        printed = b""
+        while True:
+            try:
+                chunk = os.read(master, 65536)
+            except OSError:  # Linux's way to say that the other side is closed
+                break
+            if not chunk:
+                break
+            printed += chunk
+        assert process.wait(60) == (0 if "--dry-run" in options else 1)
+    os.close(master)
+    text = printed.decode().replace("\r\n", "\n")
+    assert text.count("espresso") == (0 if "--dry-run" in options else len(names))
+    assert not OBEYED.search(text.replace("\t", "") if "tsv" in options else text)
