@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from machine import has_bf16
-from materials import RESNEXT50, compiled, graph, numbered, weights
+from materials import OTHERS, RESNEXT50, Model, compiled, graph, numbered, options, weights
 from measure import Spread, Timing, in_turn, run
 from report import Row
 from setting import Setting, check_rows, resnext_command
@@ -70,6 +70,30 @@ def sustained(setting: Setting) -> Iterator[Row]:
     )
 
 
+def models(setting: Setting) -> Iterator[Row]:
+    """The models of the shelf beside the default one: photos a second once everything runs, in turn with its own."""
+    few_photos, many_photos = (8, 24) if setting.quick else (100, 400)
+    few = numbered(setting.work, "models-few", setting.photos, few_photos)
+    many = numbered(setting.work, "models-many", setting.photos, many_photos)
+
+    def rate(model: Model) -> float:
+        seconds = resnext_over(setting, many, model)().wall - resnext_over(setting, few, model)().wall
+        return (many_photos - few_photos) / seconds
+
+    for model in OTHERS:
+        rate(model)
+        pairs = [(rate(RESNEXT50), rate(model)) for _ in range(setting.runs)]
+        default, other = (median(rates) for rates in zip(*pairs, strict=True))
+        yield Row(
+            f"{model.name}, {few_photos} to {many_photos} photos, {setting.small_size}",
+            f"{RESNEXT50.name} {default:.1f} photos/s",
+            f"{model.name} {other:.1f} photos/s",
+            Spread.of([own / base for base, own in pairs]),
+            "x",
+            raw={"a_per_s": [base for base, _ in pairs], "b_per_s": [own for _, own in pairs]},
+        )
+
+
 def memory(setting: Setting) -> Iterator[Row]:
     """Peak memory of a folder, and of ten times as many photos."""
     count = len(list(setting.photos.iterdir()))
@@ -92,14 +116,14 @@ def memory(setting: Setting) -> Iterator[Row]:
     )
 
 
-def resnext_over(setting: Setting, folder: Path) -> Callable[[], Timing]:
+def resnext_over(setting: Setting, folder: Path, model: Model = RESNEXT50) -> Callable[[], Timing]:
     """A run of resnext over a folder that counts only when every photo was labelled."""
-    cache, file = compiled(setting, RESNEXT50), weights(setting, RESNEXT50)
+    cache = compiled(setting, model)
     count = len(list(folder.iterdir()))
     out = setting.work / "resnext.jsonl"
 
     def measured() -> Timing:
-        timing = setting.classify_to(out, cache, folder, "-m", RESNEXT50.name, "--weights", file)
+        timing = setting.classify_to(out, cache, folder, *options(setting, model))
         check_rows(out, count)
         return timing
 
@@ -109,12 +133,12 @@ def resnext_over(setting: Setting, folder: Path) -> Callable[[], Timing]:
 def features(setting: Setting) -> Iterator[Row]:
     """Pooled features of the folder of 500x375, against the labels of the same photos."""
     count = len(list(setting.photos.iterdir()))
-    cache, file = compiled(setting, RESNEXT50), weights(setting, RESNEXT50)
+    cache = compiled(setting, RESNEXT50)
     out = setting.work / "features.npy"
 
     def measured() -> Timing:
-        options = ("-m", RESNEXT50.name, "--weights", file, "-o", out, "--overwrite")
-        command = [*resnext_command(), "features", *map(str, options), str(setting.photos)]
+        given = (*options(setting, RESNEXT50), "-o", out, "--overwrite")
+        command = [*resnext_command(), "features", *map(str, given), str(setting.photos)]
         timing = run(command, setting.env(cache), setting.work / "features.log")
         lines = out.with_suffix(".jsonl").read_bytes().count(b'"status": "ok"')
         if lines != count:
@@ -126,7 +150,7 @@ def features(setting: Setting) -> Iterator[Row]:
     yield ratio_row(f"{count} photos, {setting.small_size}, features", sides, pairs, at_least=0.95)
 
 
-def timm_over(setting: Setting, folder: Path, *options: str) -> Callable[[], Timing]:
+def timm_over(setting: Setting, folder: Path, *timm_options: str) -> Callable[[], Timing]:
     """A run of timm's loop over a folder that counts only when every photo was labelled."""
     file = weights(setting, RESNEXT50)
     count = len(list(folder.iterdir()))
@@ -134,7 +158,7 @@ def timm_over(setting: Setting, folder: Path, *options: str) -> Callable[[], Tim
 
     def measured() -> Timing:
         timing = setting.script(
-            "timm_folder.py", folder, "--model", RESNEXT50.timm_name, "--weights", file, "--out", out, *options
+            "timm_folder.py", folder, "--model", RESNEXT50.timm_name, "--weights", file, "--out", out, *timm_options
         )
         if (rows := len(out.read_text().splitlines()) - 1) != count:
             raise RuntimeError(f"timm wrote {rows} rows for {count} photos")
@@ -151,11 +175,11 @@ def best_of_timm(setting: Setting) -> tuple[str, ...]:
     walls: dict[tuple[str, ...], float] = {}
     for precision in precisions:
         for size in BATCH_SIZES:
-            options = (precision, "--batch-size", str(size))
-            walls[options] = timm_over(setting, folder, *options)().wall
-    shown = ", ".join(f"{' '.join(options)} {wall:.1f} s" for options, wall in walls.items())
+            given = (precision, "--batch-size", str(size))
+            walls[given] = timm_over(setting, folder, *given)().wall
+    shown = ", ".join(f"{' '.join(given)} {wall:.1f} s" for given, wall in walls.items())
     print(f"timm at its best, probe: {shown}", file=sys.stderr)
-    return min(walls, key=lambda options: walls[options])
+    return min(walls, key=lambda given: walls[given])
 
 
 def engine_alone(setting: Setting, path: Path, batch: int) -> float:

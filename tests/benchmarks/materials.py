@@ -18,14 +18,21 @@ ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif"}
 
 @dataclass(frozen=True)
 class Model:
-    """A model under resnext's name and timm's; the weights are seeded random ones."""
+    """A model under resnext's name and timm's; the weights are seeded random ones, but for the bundled model's own."""
 
     name: str
     timm_name: str
+    bundled: bool = False
 
 
 RESNEXT50 = Model("ssl_resnext50_32x4d", "resnext50_32x4d.fb_ssl_yfcc100m_ft_in1k")
 RESNEXT101 = Model("ssl_resnext101_32x16d", "resnext101_32x16d.fb_ssl_yfcc100m_ft_in1k")
+OTHERS = (
+    Model("ssl_resnext101_32x4d", "resnext101_32x4d.fb_ssl_yfcc100m_ft_in1k"),
+    Model("ssl_resnext101_32x8d", "resnext101_32x8d.fb_ssl_yfcc100m_ft_in1k"),
+    RESNEXT101,
+    Model("tf_efficientnet_lite0", "tf_efficientnet_lite0.in1k", bundled=True),
+)
 
 
 def photo_set(work: Path, count: int, size: str) -> Path:
@@ -67,12 +74,17 @@ def weights(setting: Setting, model: Model) -> Path:
     return path
 
 
+def options(setting: Setting, model: Model) -> tuple[str | Path, ...]:
+    """The options of resnext that name a model and its weights."""
+    return ("-m", model.name) if model.bundled else ("-m", model.name, "--weights", weights(setting, model))
+
+
 def compiled(setting: Setting, model: Model) -> Path:
     """A cache folder that holds this one model, compiled by resnext as it is now, never by an earlier one."""
     folder = setting.work / "compiled" / model.name
     if not list(folder.glob(GRAPHS)):
         photo = sorted(setting.photos.iterdir())[0]
-        setting.classify(folder, photo, "-m", model.name, "--weights", weights(setting, model))
+        setting.classify(folder, photo, *options(setting, model))
     return folder
 
 

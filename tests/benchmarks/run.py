@@ -19,7 +19,8 @@ from pathlib import Path
 
 import machine
 from agreement import agreement
-from folders import features, large_photos, memory, small_photos, sustained
+from folders import features, large_photos, memory, models, small_photos, sustained
+from inputs import addresses, long_list, pipe
 from materials import numbered, photo_set
 from report import Row, table, write_json
 from setting import Setting, emptied, resnext_command
@@ -34,8 +35,12 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "features": features,
     "sustained": sustained,
     "memory": memory,
+    "models": models,
     "agreement": agreement,
     "offline": offline,
+    "addresses": addresses,
+    "long-list": long_list,
+    "pipe": pipe,
 }
 
 
@@ -94,7 +99,7 @@ def arguments() -> argparse.Namespace:
         type=Path,
         default=Path(tempfile.gettempdir()) / "resnext-benchmark",
         metavar="DIR",
-        help="keeps photos and weights for the next time, about 1.3 GB (default: %(default)s)",
+        help="keeps photos and weights for the next time, about 2 GB (default: %(default)s)",
     )
     return parser.parse_args()
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from materials import RESNEXT50, RESNEXT101, Model, compiled, graph, weights
+from materials import RESNEXT50, RESNEXT101, Model, compiled, graph, options, weights
 from measure import Pairs, Spread, Timing, in_turn, run
 from report import Row
 from setting import Setting, check_rows, emptied, read_rows, resnext_command
@@ -24,8 +24,8 @@ def one_photo(setting: Setting) -> Iterator[Row]:
     for model, target in ((RESNEXT50, 8), (RESNEXT101, 9)):
         cache, file = compiled(setting, model), weights(setting, model)
 
-        def ours(model: Model = model, cache: Path = cache, file: Path = file) -> Timing:
-            timing = setting.classify(cache, photo, "-m", model.name, "--weights", file, "-f", "jsonl")
+        def ours(model: Model = model, cache: Path = cache) -> Timing:
+            timing = setting.classify(cache, photo, *options(setting, model), "-f", "jsonl")
             check_rows(setting.work / "logs" / "resnext.log", 1)
             return timing
 

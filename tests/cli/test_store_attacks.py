@@ -186,7 +186,7 @@ def test_eight_processes_on_a_cold_store(
     if locks == "work":
         assert builds == rounds
     if locks == "are held by one that dies":
-        assert kills
+        assert kills >= rounds // 2  # some are so fast that they were done
 
 
 def first_builder(said: list[Path]) -> int:
