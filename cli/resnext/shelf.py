@@ -91,7 +91,7 @@ class Shelf:
         if reason is None:
             return name
         self._notices.warning(
-            f"labelling with the small bundled model {catalog.BUNDLED_MODEL}: {catalog.DEFAULT_MODEL} {reason};"
+            f"using the small bundled model {catalog.BUNDLED_MODEL}: {catalog.DEFAULT_MODEL} {reason};"
             f" with a network, '-m {catalog.DEFAULT_MODEL}' fetches it"
         )
         return catalog.resolve(catalog.BUNDLED_MODEL)

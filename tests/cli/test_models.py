@@ -284,7 +284,7 @@ def test_without_a_network_auto_answers_with_the_bundled_model(resnext: RunResne
         row = json.loads(done.stdout)
         assert (done.returncode, row["model"]) == (0, "tf_efficientnet_lite0")
         assert row["predictions"][0]["label"] == "espresso"
-        assert done.stderr.startswith("resnext: warning: labelling with the small bundled model")
+        assert done.stderr.startswith("resnext: warning: using the small bundled model")
     assert took < 20  # timm takes 53 s; the figure itself is the benchmark's
     assert "a short time ago" in second.stderr
     assert (named.returncode, named.stdout) == (3, "") and "ssl_resnext50_32x4d" in named.stderr

@@ -4,7 +4,7 @@ import inspect
 import re
 
 from conftest import REPO
-from resnext import color, decode, interrupts, labels
+from resnext import color, decode, interrupts, labels, loading
 from resnext.commands.classify import classify
 from resnext.output import stored
 from resnext.sources import lists, tars, urls, zips
@@ -19,6 +19,8 @@ def test_every_bound_is_the_codes_own() -> None:
 
     expected = {
         "pixels of an image": f"{defaults['max_image_megapixels']:g} megapixels",
+        "scans of a progressive JPEG": f"{decode.MAX_JPEG_SCANS}",
+        "memory for decoding, all threads together; a photo that needs more has it alone": mib(loading.DECODING_BYTES),
         "a file on this machine": f"{decode.MAX_FILE_BYTES / 1e9:.2f} GB",
         "a download, an archive member, an image on stdin": f"{defaults['max_file_size']:g} MB, unpacked",
         "one address, everything included": f"{defaults['timeout']:g} s",
