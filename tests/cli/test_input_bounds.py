@@ -208,7 +208,7 @@ def test_all_workers_together_stay_within_the_bound(
     warm_cache: Path, tmp_path: Path, amount: Callable[[int, int], int]
 ) -> None:
     """A photo of 169 megapixels takes up to 1 GB: eight workers would take eight, but share DECODING_BYTES."""
-    count = amount(16, 4)
+    count = amount(16, 8)
     (tmp_path / "0.png").write_bytes(one_bit_png(LEGAL_SIDE))
     for number in range(1, count):
         os.link(tmp_path / "0.png", tmp_path / f"{number}.png")
