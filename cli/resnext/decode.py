@@ -36,7 +36,7 @@ _BLOCK_BYTES = 64 << 20
 # Pillow's own limit warns, or refuses with words of its own; DecodeConfig.max_megapixels stands in its place.
 Image.MAX_IMAGE_PIXELS = None
 # Pillow asks for large pictures in blocks. Freed ones of up to 32 MB (glibc's limit) stay with the thread that had
-# them: eight threads that shared 2 GB kept 4. Larger ones go back to the system at once; small pictures have small ones.
+# them: eight threads that shared 2 GB kept 4. Larger ones go back to the system at once.
 Image.core.set_block_size(_BLOCK_BYTES)  # type: ignore[attr-defined]  # documented, but not exported
 # It also warns of odd metadata. The answer does not depend on it, stderr is for our own lines, and
 # warnings.catch_warnings() is not safe in threads.

@@ -74,7 +74,7 @@ def damage(cache: Path, rng: random.Random) -> str:
     )
     if kind in ("flip", "zeros"):
         length = 1 if kind == "flip" else min(size, rng.choice((2, 64, 4096)))
-        place = rng.randrange(min(size, rng.choice((200, size))) - length + 1) if size > length else 0
+        place = rng.randrange(max(1, min(size, rng.choice((200, size))) - length + 1))
         with path.open("r+b") as file:
             file.seek(place)
             old = file.read(length)
