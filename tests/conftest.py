@@ -38,9 +38,11 @@ def clean_environment(home: Path, cache: Path) -> dict[str, str]:
 
 
 def pytest_configure() -> None:
-    # Started in the background of a script, pytest is told to ignore Ctrl-C, and what it starts would inherit that.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Started in the background of a script, or under nohup, pytest is told to ignore these, and what it starts would
+    # inherit that; a handler is not inherited.
+    for each in (signal.SIGINT, *([signal.SIGHUP] if sys.platform != "win32" else [])):
+        if signal.getsignal(each) is signal.SIG_IGN:
+            signal.signal(each, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -73,6 +75,19 @@ def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+def all_printed(terminal: int) -> bytes:
+    """What is printed on a pseudo-terminal until the last process on its other side is gone."""
+    printed = b""
+    while True:
+        try:
+            chunk = os.read(terminal, 65536)
+        except OSError:  # Linux's way to say that the other side is closed
+            return printed
+        if not chunk:
+            return printed
+        printed += chunk
 
 
 @pytest.fixture(scope="session")

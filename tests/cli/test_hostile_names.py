@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from conftest import SAMPLES, RunResnext, clean_environment
+from conftest import SAMPLES, RunResnext, all_printed, clean_environment
 from hostile_names import fill
 
 LITE0 = ("classify", "-m", "lite0", "-k", "1")
@@ -132,15 +132,7 @@ def test_a_terminal_is_never_commanded(
         stderr=slave,
     ) as process:
         os.close(slave)
-        printed = b""
-        while True:
-            try:
-                chunk = os.read(master, 65536)
-            except OSError:  # Linux's way to say that the other side is closed
-                break
-            if not chunk:
-                break
-            printed += chunk
+        printed = all_printed(master)
         assert process.wait(60) == (0 if "--dry-run" in options else 1)
     os.close(master)
     text = printed.decode().replace("\r\n", "\n")

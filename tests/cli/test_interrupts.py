@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SAMPLES, clean_environment
+from conftest import SAMPLES, all_printed, clean_environment
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
 
@@ -244,15 +244,7 @@ def test_ctrl_c_on_a_terminal_ends_the_loop_around_it(tmp_path: Path, warm_cache
         time.sleep(0.01)
     os.write(terminal, b"\x03")
     begin = time.monotonic()
-    printed = b""
-    while True:
-        try:
-            chunk = os.read(terminal, 65536)
-        except OSError:  # Linux's way to say that the other side is closed
-            break
-        if not chunk:
-            break
-        printed += chunk
+    printed = all_printed(terminal)
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
     assert time.monotonic() - begin < GENEROUS_SECONDS

@@ -97,6 +97,22 @@ def test_a_full_disk_for_the_cache(resnext: RunResnext, small_disk: Callable[[in
     assert not [path for path in disk.glob("cache/compiled/*")], "what was half built is gone"
 
 
+def test_a_damaged_model_on_a_full_disk(
+    resnext: RunResnext, small_disk: Callable[[int], Path], warm_cache: Path
+) -> None:
+    """It can't be built again there, and is not believed either."""
+    disk = small_disk(24_000)
+    shutil.copytree(warm_cache, disk / "cache")
+    (graph,) = disk.glob("cache/compiled/*/graph.bin")
+    with graph.open("r+b") as file:
+        file.seek(1_000_000)
+        file.write(b"damaged")
+    done = resnext("classify", "-m", "lite0", COFFEE, cache=disk / "cache", timeout=300)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "damaged" in done.stderr and "RESNEXT_CACHE" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr and "internal error" not in done.stderr
+
+
 @pytest.mark.parametrize("name", ["new.jsonl", "old.jsonl", "old.parquet"])
 def test_a_read_only_disk(resnext: RunResnext, small_disk: Callable[[int], Path], name: str) -> None:
     """One that root can't write either."""
