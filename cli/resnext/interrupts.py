@@ -11,6 +11,8 @@ from types import FrameType
 # Two seconds are promised. What is not cleaned up by then (a library that does not return, a reader that takes
 # nothing, a file of a million rows being made) is left as a kill would leave it: --resume goes on with that.
 CLEAN_UP_SECONDS = 1.5
+# A callback that a signal has met is over by then.
+_AGAIN_SECONDS = 0.002
 _SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if sys.platform != "win32" else [])]
 
 
@@ -26,7 +28,8 @@ class Interrupted(BaseException):
 def ending_on_signals() -> Iterator[None]:
     """Within this block the first signal raises Interrupted; the clean-up then runs undisturbed, for a while.
 
-    A signal that the process was started to ignore (`nohup`, a job in the background) stays ignored.
+    A signal that the process was started to ignore (`nohup`, a job in the background) stays ignored. After a first
+    signal the others stay ours, since the process is about to end of it.
     """
     ours = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
 
@@ -38,13 +41,32 @@ def ending_on_signals() -> Iterator[None]:
             asked = True
             raise Interrupted(number)
 
+    def ask_again(number: int) -> None:
+        nonlocal asked
+        asked = False
+        if os.name == "posix":
+            os.kill(os.getpid(), number)  # to the process, so that what the main thread waits in returns
+        else:
+            signal.raise_signal(number)
+
+    def swallowed(fault: "sys.UnraisableHookArgs") -> None:
+        """What is raised in a destructor or a weak reference's callback (every import has one) goes no further."""
+        if isinstance(fault.exc_value, Interrupted):
+            # From another thread and a little later: in here it would be swallowed once more.
+            threading.Timer(_AGAIN_SECONDS, ask_again, [fault.exc_value.number]).start()
+        else:
+            report(fault)
+
     previous = {each: signal.signal(each, interrupt) for each in ours}
+    report, sys.unraisablehook = sys.unraisablehook, swallowed
     try:
         with _bounded(frozenset(ours)):
             yield
     finally:
-        for each, handler in previous.items():
-            signal.signal(each, handler)
+        if not asked:
+            for each, handler in previous.items():
+                signal.signal(each, handler)
+        sys.unraisablehook = report
 
 
 def die_of(number: int) -> None:

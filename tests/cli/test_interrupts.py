@@ -115,6 +115,57 @@ def test_at_any_moment_of_a_start(tmp_path: Path, warm_cache: Path) -> None:
         assert (process.returncode, stderr) in ((-number, SAID), (0, "")), moment
 
 
+@pytest.mark.parametrize("place", ["kept = weakref.ref(gone, lambda _: ask())", "weakref.finalize(gone, ask)", "pass"])
+def test_where_python_swallows_exceptions(place: str) -> None:
+    """In a callback or a destructor a signal is neither printed as a fault nor lost: it ends what runs after that."""
+    program = f"""
+import os, signal, time, weakref
+from resnext.interrupts import Interrupted, ending_on_signals
+
+def ask():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.01)  # the handler runs here
+
+class Gone:
+    def __del__(self):
+        if {place == "pass"}:
+            ask()
+
+gone = Gone()
+try:
+    with ending_on_signals():
+        {place}
+        del gone
+        time.sleep(1)  # well within what the clean-up is given
+        print("went on")
+except Interrupted as interrupt:
+    print("interrupted by", interrupt.number)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == (f"interrupted by {signal.SIGTERM.value}\n", "")
+
+
+def test_a_signal_that_follows_at_once_is_no_traceback() -> None:
+    """Who presses Ctrl-C twice meets the moment between the end of the clean-up and the end of the process."""
+    program = """
+import os, signal
+from resnext.interrupts import Interrupted, die_of, ending_on_signals
+
+try:
+    with ending_on_signals():
+        os.kill(os.getpid(), signal.SIGINT)
+        while True:
+            pass
+except Interrupted as interrupt:
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000):
+        pass
+    die_of(interrupt.number)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
 def _has_started(pid: int) -> bool:
     """Whether the program has taken the signals over: SIGTERM is caught, which Python itself does not do."""
     if not Path("/proc/self/status").exists():
