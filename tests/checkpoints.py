@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 
@@ -35,3 +37,9 @@ def save_safetensors(state_dict: dict[str, torch.Tensor], path: Path) -> Path:
         save_file(state_dict, temporary)
         temporary.replace(path)
     return path
+
+
+def normalised(crops: NDArray[np.uint8]) -> torch.Tensor:
+    """uint8 (B, H, W, 3) -> float32 (B, 3, H, W) with ImageNet's mean and std, as torchvision does it."""
+    mean, std = (torch.tensor(each).view(3, 1, 1) for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    return torch.from_numpy(crops).permute(0, 3, 1, 2).float().div(255).sub(mean).div(std)

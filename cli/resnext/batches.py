@@ -3,21 +3,26 @@
 Rows can't drift from names: every Batch carries its sources beside their pixels, and a failure stands at its own place.
 """
 
+from __future__ import annotations
+
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from resnext.errors import InputError
 from resnext.pools import WaitingPool
 from resnext.records import Batch, Failure, Source
 
-Load = Callable[[Source], NDArray[np.float32]]
+if TYPE_CHECKING:
+    from resnext.records import Pixels
+
+Load = Callable[[Source], "Pixels"]
 
 # How long a batch waits for its next member before it goes out as it is: inputs may come from a slow pipe.
 _PATIENCE_SECONDS = 0.05
@@ -25,12 +30,14 @@ _PATIENCE_SECONDS = 0.05
 # keep the engine busy over answers that take a second each.
 _FETCHES = 32
 _REMOTE_AHEAD = 128
+# The pixels of a batch of failures.
+_NOTHING = np.empty(0, np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class _Decoding:
     source: Source
-    pixels: Future[NDArray[np.float32]]
+    pixels: Future[Pixels]
 
 
 class _End:
@@ -47,15 +54,12 @@ class LookAhead:
     to read and decode when it is made. `close()` it, or use it in a `with` block.
     """
 
-    def __init__(
-        self, sources: Iterable[Source | Failure], load: Load, *, input_size: tuple[int, int, int], workers: int
-    ) -> None:
-        self._input_size = input_size
+    def __init__(self, sources: Iterable[Source | Failure], load: Load, *, workers: int) -> None:
         self._sources = sources
         self._load = load
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         self._fetching = WaitingPool(_FETCHES, "fetch")
-        # Decoded photos wait here as float32: 0.6 MB each at 224 x 224. Each kind of input has its own bound.
+        # Decoded photos wait here: 0.15 MB each at 224 x 224. Each kind of input has its own bound.
         self._queue: queue.SimpleQueue[_Decoding | Failure | _End] = queue.SimpleQueue()
         self._places = threading.BoundedSemaphore(4 * workers + 16)
         self._remote_places = threading.BoundedSemaphore(_REMOTE_AHEAD)
@@ -65,7 +69,7 @@ class LookAhead:
         self._feeder = threading.Thread(target=self._feed, name="sources", daemon=True)
         self._feeder.start()
 
-    def __enter__(self) -> "LookAhead":
+    def __enter__(self) -> LookAhead:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -94,7 +98,7 @@ class LookAhead:
         Any error of the sources themselves is raised here, after everything that came before it.
         """
         entries: list[Source | Failure] = []
-        pixels: list[NDArray[np.float32]] = []
+        pixels: list[Pixels] = []
         item: _Decoding | Failure | _End | None = None
         while True:
             try:
@@ -122,7 +126,7 @@ class LookAhead:
         if item.error is not None:
             raise item.error
 
-    def _decoded(self, item: _Decoding, pixels: list[NDArray[np.float32]]) -> Source | Failure:
+    def _decoded(self, item: _Decoding, pixels: list[Pixels]) -> Source | Failure:
         """Add one photo's pixels, or give its Failure. Raises queue.Empty while it is still being decoded."""
         if not item.pixels.done() and not wait((item.pixels,), _PATIENCE_SECONDS).done:
             raise queue.Empty
@@ -132,9 +136,8 @@ class LookAhead:
             return Failure(item.source, error.code, str(error))
         return item.source
 
-    def _batch(self, entries: list[Source | Failure], pixels: list[NDArray[np.float32]]) -> Batch:
-        stacked = np.stack(pixels) if pixels else np.empty((0, *self._input_size), np.float32)
-        return Batch(tuple(entries), stacked)
+    def _batch(self, entries: list[Source | Failure], pixels: list[Pixels]) -> Batch:
+        return Batch(tuple(entries), np.stack(pixels) if pixels else _NOTHING)
 
     def _feed(self) -> None:
         error: BaseException | None = None
@@ -154,7 +157,7 @@ class LookAhead:
             return _Decoding(source, self._fetching.submit(lambda: self._fetched(source)))
         return _Decoding(source, self._pool.submit(self._load, source))
 
-    def _fetched(self, source: Source) -> NDArray[np.float32]:
+    def _fetched(self, source: Source) -> Pixels:
         """Fetch, then wait for the decoding: no more than _FETCHES contents are held at once."""
         assert source.read is not None
         content = source.read()

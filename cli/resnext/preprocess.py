@@ -1,12 +1,12 @@
-"""timm's evaluation transform without torch: resize the shorter side, centre crop, scale, normalise.
+"""timm's evaluation transform without torch: resize the shorter side, centre crop.
 
-Bit-identical to `timm.data.create_transform(is_training=False)` for crop_mode "center" and a square input; any other
-transform is left to timm itself (`engines.timm_models.timm_transform`).
+With `engines.normalisation` after it bit-identical to `timm.data.create_transform(is_training=False)` for crop_mode
+"center" and a square input; any other transform is left to timm itself (`engines.timm_models.timm_transform`).
 """
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,10 @@ from PIL import Image
 
 from resnext.records import PreprocessingConfig
 
-Transform = Callable[[Image.Image], NDArray[np.float32]]
+if TYPE_CHECKING:
+    from resnext.records import Pixels
+
+Transform = Callable[[Image.Image], "Pixels"]
 
 _RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -42,7 +45,7 @@ def from_pretrained_cfg(pretrained_cfg: dict[str, Any]) -> PreprocessingConfig:
 
 
 def is_supported(config: PreprocessingConfig) -> bool:
-    """Whether `transform_for` reproduces timm's transform for this model exactly."""
+    """Whether `crop_for` reproduces timm's transform for this model exactly."""
     channels, height, width = config.input_size
     return (
         channels == 3
@@ -59,8 +62,8 @@ def resize_target(config: PreprocessingConfig) -> int:
     return math.floor(config.input_size[-1] / config.crop_pct)  # not `//`: 288 // 0.96 is 299, 288 / 0.96 is 300
 
 
-def transform_for(config: PreprocessingConfig) -> Transform:
-    """Build the function from an upright RGB image of any size to float32 pixels of shape (3, H, W), normalised.
+def crop_for(config: PreprocessingConfig) -> Callable[[Image.Image], NDArray[np.uint8]]:
+    """Build the function from an upright RGB image of any size to its resized centre, uint8 (H, W, 3).
 
     Raises:
         ValueError: `is_supported(config)` is False.
@@ -70,24 +73,17 @@ def transform_for(config: PreprocessingConfig) -> Transform:
     target = resize_target(config)
     crop = config.input_size[-1]
     resampling = _RESAMPLING[config.interpolation]
-    tables = _normalisation_tables(config)
 
-    def transform(image: Image.Image) -> NDArray[np.float32]:
+    def cropped(image: Image.Image) -> NDArray[np.uint8]:
         width, height = resized_size(image.size, target)
         left, top = _centre(width, crop), _centre(height, crop)
         if width * height > _MAX_RESIZED_PIXELS:
-            cropped = _resize_centre_only(image, (width, height), (left, top), crop, resampling)
+            centre = _resize_centre_only(image, (width, height), (left, top), crop, resampling)
         else:
-            resized = image.resize((width, height), resampling)
-            cropped = resized.crop((left, top, left + crop, top + crop))
-        # (H, W, 3) uint8 -> (3, H, W) float32, each channel through its table.
-        values = np.asarray(cropped)
-        pixels = np.empty((3, crop, crop), np.float32)
-        for channel, table in enumerate(tables):
-            np.take(table, values[:, :, channel], out=pixels[channel], mode="clip")
-        return pixels
+            centre = image.resize((width, height), resampling).crop((left, top, left + crop, top + crop))
+        return np.asarray(centre)
 
-    return transform
+    return cropped
 
 
 def resized_size(size: tuple[int, int], target: int) -> tuple[int, int]:
@@ -118,9 +114,3 @@ def _resize_centre_only(
     bottom = min(image.height, math.ceil(box[3]) + reach_y)
     near = (box[0] - x, box[1] - y, box[2] - x, box[3] - y)
     return image.crop((x, y, right, bottom)).resize((crop, crop), resampling, box=near)
-
-
-def _normalisation_tables(config: PreprocessingConfig) -> list[NDArray[np.float32]]:
-    """(value / 255 - mean) / std for the 256 values of a channel, in float32 and in torchvision's order of steps."""
-    scaled = np.arange(256, dtype=np.float32) / np.float32(255)
-    return [(scaled - np.float32(mean)) / np.float32(std) for mean, std in zip(config.mean, config.std, strict=True)]

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    # What an engine takes: the resized centres of photos, uint8 (…, H, W, 3); or of a model whose transform is not
+    # that, what timm's own made of them, float32 (…, 3, H, W) and normalised.
+    Pixels = NDArray[np.uint8 | np.float32]
+
 OutputType = Literal["prob", "logit"]
 
 
@@ -43,11 +47,11 @@ class Failure:
 class Batch:
     """Neighbouring inputs, in input order: those that were decoded and those that failed on the way.
 
-    `pixels` is float32 of shape (B, 3, H, W), a row for every Source of `entries`, in their order; B may be 0.
+    `pixels` has a row for every Source of `entries`, in their order; there may be none.
     """
 
     entries: tuple[Source | Failure, ...]
-    pixels: NDArray[np.float32]
+    pixels: Pixels
 
 
 @dataclass(frozen=True, slots=True)

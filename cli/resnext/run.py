@@ -91,7 +91,7 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
     sources = done.remaining(_inputs(request))
     load = loader(model.preprocessing, exact=request.exact, max_megapixels=request.max_megapixels)
     # Decoding begins now, in threads, while the engine loads.
-    with LookAhead(sources, load, input_size=model.preprocessing.input_size, workers=request.workers) as look_ahead:
+    with LookAhead(sources, load, workers=request.workers) as look_ahead:
         gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
         answer = job.answer()
         engine = model.load(look_ahead.at_least(_MANY, _LOOK_SECONDS))

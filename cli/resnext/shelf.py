@@ -233,14 +233,21 @@ class Shelf:
 
         found = self._weights(name, request.weights, offline)
         model = timm_models.build(name.timm_name, found)
+        preprocessing = _preprocessing(model.pretrained_cfg)
         return OpenedModel(
             name=name.name,
             weights_digest=found.digest,
-            preprocessing=_preprocessing(model.pretrained_cfg),
+            preprocessing=preprocessing,
             labels=lambda: timm_labels.imagenet_labels(model.num_classes),
             num_classes=model.num_classes,
             load=lambda many: TorchEngine(
-                model, request.device, request.precision, request.batch_size, request.graph, request.outputs
+                model,
+                request.device,
+                request.precision,
+                request.batch_size,
+                request.graph,
+                request.outputs,
+                _what_is_left(preprocessing),
             ),
         )
 
@@ -261,7 +268,8 @@ def holdings_of(found: WeightsFile) -> checkpoints.Holdings:
 def _opened(name: ModelName, compiled: CompiledModel, request: ModelRequest) -> OpenedModel:
     def load(many: bool) -> Engine:
         tuned_for_many = many or request.always_many
-        spec = EngineSpec(compiled.graph, request.outputs, request.precision, tuned_for_many, request.batch_size)
+        left = _what_is_left(compiled.preprocessing)
+        spec = EngineSpec(compiled.graph, request.outputs, request.precision, tuned_for_many, request.batch_size, left)
         return load_engine(spec)
 
     digest = compiled.provenance.weights_digest
@@ -284,6 +292,13 @@ def _preprocessing(pretrained_cfg: dict[str, Any]) -> PreprocessingConfig:
     from resnext.preprocess import from_pretrained_cfg
 
     return from_pretrained_cfg(pretrained_cfg)
+
+
+def _what_is_left(preprocessing: PreprocessingConfig) -> PreprocessingConfig | None:
+    """What an engine has to do of the preprocessing: normalise, but for a model that gets timm's own transform."""
+    from resnext.preprocess import is_supported
+
+    return preprocessing if is_supported(preprocessing) else None
 
 
 def _timm_licence(timm_name: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from checkpoints import save_safetensors, seeded_state_dict
+from checkpoints import normalised, save_safetensors, seeded_state_dict
 from conftest import SAMPLES, RunResnext, clean_environment
 from loopback_hub import LoopbackHub
 from resnext.engines import EngineSpec, load_engine
@@ -55,7 +55,8 @@ def test_logits_and_pooled_features_equal_timms(timm: Any, tmp_path: Path, entry
     checkpoint = save_safetensors(state_dict, tmp_path / "weights.safetensors")
     module = timm.create_model(entry.timm_name, pretrained=False).eval()
     module.load_state_dict(state_dict)
-    pixels = torch.randn(3, 3, 224, 224, generator=torch.Generator().manual_seed(1))
+    crops = np.random.default_rng(1).integers(0, 256, (3, 224, 224, 3), np.uint8)
+    pixels = normalised(crops)
     with torch.inference_mode():
         features = module.forward_features(pixels)
         expected = module.forward_head(features).numpy()
@@ -71,7 +72,7 @@ def test_logits_and_pooled_features_equal_timms(timm: Any, tmp_path: Path, entry
     for many in (False, True):
         engine = opened.load(many)
         for row in range(3):
-            outputs = engine.submit(pixels[row : row + 1].numpy()).result()
+            outputs = engine.submit(crops[row : row + 1]).result()
             np.testing.assert_allclose(outputs["logits"][0], expected[row], rtol=0, atol=1e-4)
             np.testing.assert_allclose(outputs["pooled"][0], pooled[row], rtol=0, atol=1e-4)
 

@@ -50,10 +50,11 @@ def two_models(warm_cache: Path, shared_root: Path, timm: Any, tmp_path_factory:
 
 
 def answer(cache: Path, heard: Heard) -> dict[str, Any]:
-    """All that labels come from: logits of seeded pixels, the classes, the preprocessing."""
+    """All that labels come from: logits of a seeded crop, the classes, the preprocessing."""
     model = Shelf(heard, Store(cache)).open(LITE0)
-    pixels = np.random.default_rng(7).standard_normal((1, *model.preprocessing.input_size), np.float32)
-    logits = model.load(False).submit(pixels).result()["logits"]
+    _, height, width = model.preprocessing.input_size
+    crops = np.random.default_rng(7).integers(0, 256, (1, height, width, 3), np.uint8)
+    logits = model.load(False).submit(crops).result()["logits"]
     return {"logits": logits, "labels": model.labels(), "preprocessing": model.preprocessing}
 
 

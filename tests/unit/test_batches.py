@@ -32,15 +32,17 @@ def load(given: Source) -> NDArray[np.float32]:
 
 
 def look_ahead(sources: Iterable[Source | Failure], load: Load = load, workers: int = 3) -> LookAhead:
-    return LookAhead(sources, load, input_size=SIZE, workers=workers)
+    return LookAhead(sources, load, workers=workers)
 
 
 def check(batch: Batch, batch_size: int) -> None:
     """Every row of pixels is that of its own source."""
     good = [entry for entry in batch.entries if isinstance(entry, Source)]
+    assert len(batch.pixels) == len(good) <= batch_size
+    if not good:
+        return
     assert batch.pixels.shape == (len(good), *SIZE)
     assert batch.pixels.dtype == np.float32
-    assert len(good) <= batch_size
     assert [f"{row.max():.0f}.jpg" for row in batch.pixels] == [entry.file for entry in good]
     assert np.array_equal(batch.pixels.min(axis=(1, 2, 3)), batch.pixels.max(axis=(1, 2, 3)))
 

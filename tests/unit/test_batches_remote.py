@@ -32,7 +32,7 @@ def remote(number: int, seconds: float) -> Source:
 def test_many_are_fetched_at_once_and_come_in_order() -> None:
     sources = [remote(number, 0.05) for number in range(200)]
     begin = time.monotonic()
-    with LookAhead(sources, load, input_size=SIZE, workers=2) as ahead:
+    with LookAhead(sources, load, workers=2) as ahead:
         batches = [batch for batch in ahead.batches(4) if batch is not None]
     assert time.monotonic() - begin < 5  # one after the other: 10 s
     names, values = [], []
@@ -55,7 +55,7 @@ def test_no_more_is_fetched_than_will_soon_be_needed() -> None:
             started += 1
             yield remote(number * 10, 0)
 
-    with LookAhead(sources(), load, input_size=SIZE, workers=1) as ahead:
+    with LookAhead(sources(), load, workers=1) as ahead:
         begun.acquire(timeout=0.5)
         assert started < 200
         next(ahead.batches(4))
@@ -69,7 +69,7 @@ def test_a_slow_input_does_not_hold_back_what_is_finished() -> None:
         return b"2"
 
     sources = [Source("1"), Source("2", read=wait, remote=True), Source("3")]
-    with LookAhead(sources, load, input_size=SIZE, workers=1) as ahead:
+    with LookAhead(sources, load, workers=1) as ahead:
         batches = ahead.batches(4)
         first = next(batch for batch in batches if batch is not None)
         assert first.entries == (sources[0],)
@@ -80,7 +80,7 @@ def test_a_slow_input_does_not_hold_back_what_is_finished() -> None:
 
 @pytest.mark.parametrize(("count", "many"), [(3, False), (16, True)])
 def test_many_is_known_of_what_has_an_end(count: int, many: bool) -> None:
-    with LookAhead([Source(str(n)) for n in range(count)], load, input_size=SIZE, workers=1) as ahead:
+    with LookAhead([Source(str(n)) for n in range(count)], load, workers=1) as ahead:
         assert ahead.at_least(16, 5) is many
 
 
@@ -89,5 +89,5 @@ def test_what_has_no_end_in_sight_is_many() -> None:
         yield Source("1")
         time.sleep(1)
 
-    with LookAhead(slowly(), load, input_size=SIZE, workers=1) as ahead:
+    with LookAhead(slowly(), load, workers=1) as ahead:
         assert ahead.at_least(16, 0.05)

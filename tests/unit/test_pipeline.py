@@ -119,7 +119,7 @@ def test_no_photo_gets_the_answer_of_another(seed: int) -> None:
         return load(given)
 
     engine = FakeEngine(rng.randint(1, 8), rng.randint(1, 4), ready=lambda number: rng.random() < 0.5)
-    with LookAhead(inputs, fragile, input_size=SIZE, workers=rng.randint(1, 4)) as ahead:
+    with LookAhead(inputs, fragile, workers=rng.randint(1, 4)) as ahead:
         given = records(ahead.batches(engine.batch_size), engine)
     assert [record.source for record in given] == [item if isinstance(item, Source) else item.source for item in inputs]
     for record in given:

@@ -14,7 +14,8 @@ from PIL import Image
 
 from conftest import SAMPLES
 from resnext import preprocess
-from resnext.preprocess import from_pretrained_cfg, is_supported, resize_target, transform_for
+from resnext.engines.normalisation import Normalisation
+from resnext.preprocess import crop_for, from_pretrained_cfg, is_supported, resize_target
 from resnext.records import PreprocessingConfig
 
 MODELS = (
@@ -32,6 +33,12 @@ CONFIG = PreprocessingConfig((3, 224, 224), "bicubic", 0.875, "center", (0.485, 
 
 Transform = Callable[[Image.Image], NDArray[np.float32]]
 TimmTransform = Callable[[PreprocessingConfig], Transform]
+
+
+def transform_for(config: PreprocessingConfig) -> Transform:
+    """All of it: what is done to a photo, and then to a batch."""
+    crop, normalise = crop_for(config), Normalisation(config)
+    return lambda image: normalise(crop(image)[None])[0]
 
 
 @pytest.fixture(scope="module")
@@ -150,11 +157,41 @@ def test_absent_fields_get_timms_defaults(data: Any) -> None:
 
 
 def test_each_photo_gets_pixels_of_its_own() -> None:
-    transform = transform_for(replace(CONFIG, input_size=(3, 8, 8)))
-    first = transform(noise((20, 30), seed=1))
+    crop = crop_for(replace(CONFIG, input_size=(3, 8, 8)))
+    first = crop(noise((20, 30), seed=1))
     kept = first.copy()
-    transform(noise((20, 30), seed=2))
+    crop(noise((20, 30), seed=2))
+    assert first.dtype == np.uint8 and first.shape == (8, 8, 3)
     assert np.array_equal(first, kept)
+
+
+# -- the same in a graph ----------------------------------------------------------------------------------------------
+
+
+def test_a_graph_that_normalises_computes_the_same_of_every_value() -> None:
+    """What it gets wrong of float32 is gone once that is rounded to bfloat16, for which alone it is used."""
+    from resnext.engines.openvino_engine import import_openvino
+
+    openvino = import_openvino()
+    operations = importlib.import_module("openvino.opset13")
+    config = replace(CONFIG, input_size=(3, 16, 16))
+    pixels = operations.parameter([-1, 3, 16, 16], np.float32)
+    model = openvino.Model([operations.multiply(pixels, np.float32(2))], [pixels])
+    normalise = Normalisation(config)
+    normalise.put_before(model, operations)
+    crops = np.random.default_rng(0).permuted(np.arange(768).reshape(1, 256, 3) // 3, axis=1).astype(np.uint8)
+    crops = crops.reshape(1, 16, 16, 3)
+    assert all(len(np.unique(crops[..., channel])) == 256 for channel in range(3))
+    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    got = compiled({0: crops})[0] / 2
+    np.testing.assert_allclose(got, normalise(crops), rtol=0, atol=5e-7)
+    np.testing.assert_array_equal(rounded_to_bfloat16(got), rounded_to_bfloat16(normalise(crops)))
+
+
+def rounded_to_bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """The upper half of the bits, rounded to the nearest, ties to even."""
+    bits = np.ascontiguousarray(values).view(np.uint32)
+    return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
 
 
 # -- what is left to timm --------------------------------------------------------------------------------------------
@@ -178,7 +215,7 @@ def test_other_transforms_are_not_claimed(changes: dict[str, Any]) -> None:
     config = replace(CONFIG, **changes)
     assert not is_supported(config)
     with pytest.raises(ValueError):
-        transform_for(config)
+        crop_for(config)
 
 
 # -- very elongated images -------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from resnext.records import Pixels, PreprocessingConfig
+
 Precision = Literal["auto", "fp32", "bf16"]
 EngineName = Literal["openvino", "torch"]
 
@@ -56,10 +58,11 @@ class Engine(Protocol):
     batch_size: int  # the batch that it runs best; smaller ones are taken too
     depth: int  # how many tickets may be open at once
 
-    def submit(self, pixels: NDArray[np.float32]) -> Ticket:
-        """Start on float32 pixels of shape (B, 3, H, W), 1 <= B <= batch_size, normalised.
+    def submit(self, pixels: Pixels) -> Ticket:
+        """Start on a batch: crops, uint8 (B, H, W, 3), or normalised float32 (B, 3, H, W); 1 <= B <= batch_size.
 
-        The array must not be changed before the ticket's result was taken.
+        An engine that was built to normalise takes crops, any other takes float32. The array must not be changed
+        before the ticket's result was taken.
         """
 
 
@@ -68,6 +71,7 @@ class EngineSpec:
     """What an engine is built from: small and picklable. `many` tunes for throughput, else for the first answer.
 
     `batch_size` None leaves the choice to the engine. `outputs` names what is wanted of what the graph computes.
+    `normalises`: the engine is given crops, and makes of them what this model takes.
     """
 
     graph: Path
@@ -75,6 +79,7 @@ class EngineSpec:
     precision: Precision = "auto"
     many: bool = False
     batch_size: int | None = None
+    normalises: PreprocessingConfig | None = None
 
 
 def load_engine(spec: EngineSpec) -> Engine:

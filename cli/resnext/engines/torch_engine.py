@@ -1,5 +1,7 @@
 """The reference engine: the timm model itself, in fp32 on a CPU; also the one for CUDA and MPS."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -8,6 +10,10 @@ from resnext.engines import Graph, Precision
 from resnext.engines.timm_models import TimmModel
 from resnext.engines.timm_outputs import outputs_of
 from resnext.errors import ModelError
+from resnext.records import PreprocessingConfig
+
+if TYPE_CHECKING:
+    from resnext.records import Pixels
 
 # Photos a batch: enough to fill a GPU; on a CPU larger ones only spill the caches.
 _BATCH_ON_CPU = 8
@@ -27,17 +33,22 @@ class TorchEngine:
         batch_size: int | None,
         graph: Graph,
         outputs: tuple[str, ...],
+        normalises: PreprocessingConfig | None = None,
     ) -> None:
         self._device = _device(device)
         on_cpu = self._device.type == "cpu"
         self.batch_size = batch_size or (_BATCH_ON_CPU if on_cpu else _BATCH_ON_GPU)
         self._bf16 = precision == "bf16"
         self._names, self._outputs = graph.outputs, outputs
+        self._normalises = normalises
         self._module = outputs_of(model, graph).to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def submit(self, pixels: NDArray[np.float32]) -> "_Finished":
+    def submit(self, pixels: "Pixels") -> "_Finished":
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-            batch = torch.from_numpy(pixels).to(self._device, memory_format=torch.channels_last)
+            batch = torch.from_numpy(pixels).to(self._device)
+            if self._normalises is not None:
+                batch = _normalised(batch, self._normalises)
+            batch = batch.contiguous(memory_format=torch.channels_last)
             computed = dict(zip(self._names, self._module(batch), strict=True))
         return _Finished({name: computed[name].float().contiguous().cpu().numpy() for name in self._outputs})
 
@@ -51,6 +62,12 @@ class _Finished:
 
     def result(self) -> dict[str, NDArray[np.float32]]:
         return self._arrays
+
+
+def _normalised(crops: torch.Tensor, config: PreprocessingConfig) -> torch.Tensor:
+    """uint8 (B, H, W, 3) -> float32 (B, 3, H, W), as torchvision's ToTensor and Normalize compute it."""
+    mean, std = (torch.tensor(numbers, device=crops.device).view(3, 1, 1) for numbers in (config.mean, config.std))
+    return crops.permute(0, 3, 1, 2).float().div_(255).sub_(mean).div_(std)
 
 
 def _device(name: str) -> torch.device:

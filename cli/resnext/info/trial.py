@@ -62,9 +62,7 @@ def speed(shelf: Shelf, model: str, workers: int) -> dict[str, Any]:
     load_seconds = time.monotonic() - begin
     load = loader(opened.preprocessing)
     begin = time.monotonic()
-    with LookAhead(
-        _photos(begin + _SPEED_SECONDS), load, input_size=opened.preprocessing.input_size, workers=workers
-    ) as ahead:
+    with LookAhead(_photos(begin + _SPEED_SECONDS), load, workers=workers) as ahead:
         count = sum(1 for _ in pipeline.answer_each(ahead.batches(engine.batch_size), engine, lambda source, row: row))
     seconds = time.monotonic() - begin
     return {
