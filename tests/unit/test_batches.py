@@ -179,7 +179,7 @@ class Endless:
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_only_so_many_inputs_are_looked_at_ahead(workers: int) -> None:
-    ahead_at_most = 4 * workers + 32
+    ahead_at_most = 16 * workers + 80
     endless = Endless(ahead_at_most)
     with look_ahead(endless, workers=workers) as ahead:
         assert ahead.at_least(workers, PATIENCE)

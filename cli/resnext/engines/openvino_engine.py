@@ -77,7 +77,8 @@ class OpenVINOEngine:
             self._compiled = core.compile_model(model, "CPU", config)
         except RuntimeError as error:
             raise ModelError(f"the compiled model can't be run: {_first_line(error)}") from error
-        self.depth = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) if spec.many else 1
+        # Two for each stream that computes: results are taken in input order, and meanwhile none of them may run dry.
+        self.depth = 2 * int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) if spec.many else 1
         self._outputs = spec.outputs
         self._free = [self._compiled.create_infer_request() for _ in range(self.depth)]
 
