@@ -21,7 +21,7 @@ def _import(openvino: bool) -> None:
     with suppress(Exception):
         _import_numpy()
         if openvino:
-            importlib.import_module("resnext.engines.openvino_engine").import_openvino()
+            importlib.import_module("resnext.engines.openvino_import").import_openvino()
         for room in ("pipeline", "batches", "loading", "predictions", "output", "progress"):
             importlib.import_module(f"resnext.{room}")
 

@@ -121,7 +121,7 @@ ONLY_IN = {
     "torch": {"engines/timm_models.py", "engines/timm_outputs.py", "engines/torch_engine.py", "engines/conversion.py"},
     "timm": {"engines/timm_models.py"},
     "torchvision": {"engines/timm_models.py"},
-    "openvino": {"engines/openvino_engine.py", "engines/conversion.py"},
+    "openvino": {"engines/openvino_import.py", "engines/openvino_engine.py", "engines/conversion.py"},
     "typer": {"app.py", "options.py", "commands/classify.py", "commands/features.py", "commands/info.py"},
     "PIL": {
         "color.py",
@@ -179,3 +179,66 @@ def test_what_a_full_disk_did_not_take_is_no_success(resnext: RunResnext, argume
         done = resnext(*arguments, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1 and "No space left on device" in done.stderr
+
+
+# -- openvino --------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_imports_no_more_of_openvino_than_it_needs(tmp_path: Path) -> None:
+    """And what was left out can be had afterwards: to compile a model in the same process."""
+    program = """
+import sys
+from resnext.engines.openvino_import import import_openvino
+openvino = import_openvino()
+left_out = {name for name in sys.modules if "openvino.opset" in name or "openvino.tools" in name}
+assert not left_out, left_out
+assert not any("opset" in name for name in vars(openvino))
+assert import_openvino() is openvino
+from openvino import opset13
+from openvino.tools.ovc import convert_model
+assert callable(opset13.convolution) and callable(convert_model)
+"""
+    _check(program, tmp_path)
+
+
+def test_an_openvino_that_needs_its_operator_sets_gets_them(tmp_path: Path) -> None:
+    """A later release may be put together in another way: it is then imported whole."""
+    package = tmp_path / "openvino"
+    (package / "opset1").mkdir(parents=True)
+    (package / "opset1" / "__init__.py").write_text("first = 1\n")
+    (package / "__init__.py").write_text("from openvino.opset1 import first\n__version__ = '2099'\n")
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from resnext.engines.openvino_import import import_openvino
+openvino = import_openvino()
+assert openvino.__version__ == "2099" and openvino.opset1.first == 1
+"""
+    _check(program, tmp_path)
+
+
+def test_a_broken_openvino_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "openvino").mkdir()
+    (tmp_path / "openvino" / "__init__.py").write_text("raise ImportError('libopenvino.so: no such file')\n")
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from resnext.engines.openvino_import import import_openvino
+from resnext.errors import ModelError
+try:
+    import_openvino()
+except ModelError as error:
+    assert str(error) == "openvino can't be imported here (libopenvino.so: no such file); use --engine torch"
+else:
+    raise AssertionError
+"""
+    _check(program, tmp_path)
+
+
+def _check(program: str, home: Path) -> None:
+    from conftest import clean_environment
+
+    command = [sys.executable, "-c", program]
+    environment = clean_environment(home, home / "cache")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from resnext.engines import Graph, conversion
-from resnext.engines.openvino_engine import import_openvino
+from resnext.engines.openvino_import import import_openvino
 from resnext.engines.precision_marks import mark_depthwise
 
 

@@ -170,7 +170,7 @@ def test_each_photo_gets_pixels_of_its_own() -> None:
 
 def test_a_graph_that_normalises_computes_the_same_of_every_value() -> None:
     """What it gets wrong of float32 is gone once that is rounded to bfloat16, for which alone it is used."""
-    from resnext.engines.openvino_engine import import_openvino
+    from resnext.engines.openvino_import import NodeMaker, import_openvino
 
     openvino = import_openvino()
     operations = importlib.import_module("openvino.opset13")
@@ -178,7 +178,7 @@ def test_a_graph_that_normalises_computes_the_same_of_every_value() -> None:
     pixels = operations.parameter([-1, 3, 16, 16], np.float32)
     model = openvino.Model([operations.multiply(pixels, np.float32(2))], [pixels])
     normalise = Normalisation(config)
-    normalise.put_before(model, operations)
+    normalise.put_before(model, NodeMaker())
     crops = np.random.default_rng(0).permuted(np.arange(768).reshape(1, 256, 3) // 3, axis=1).astype(np.uint8)
     crops = crops.reshape(1, 16, 16, 3)
     assert all(len(np.unique(crops[..., channel])) == 256 for channel in range(3))

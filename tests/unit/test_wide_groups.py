@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import conv2d
 
-from resnext.engines.openvino_engine import import_openvino
+from resnext.engines.openvino_import import NodeMaker, import_openvino
 from resnext.engines.wide_groups import TILE_CHANNELS, merge_groups, widen_groups
 
 
@@ -49,5 +49,5 @@ def test_a_graph_computes_the_same_after_widening(groups: int) -> None:
     core, photo = openvino.Core(), np.random.default_rng(2).normal(size=(1, groups * 4, 6, 6)).astype(np.float32)
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
     before = core.compile_model(model, "CPU", exact)(photo)[0]
-    assert widen_groups(model, operations) == 1
+    assert widen_groups(model, NodeMaker()) == 1
     assert np.abs(core.compile_model(model, "CPU", exact)(photo)[0] - before).max() < 1e-4

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from resnext.engines import Graph
-from resnext.engines.openvino_engine import import_openvino
+from resnext.engines.openvino_import import import_openvino
 from resnext.engines.precision_marks import mark_depthwise
 from resnext.engines.timm_models import TimmModel
 from resnext.engines.timm_outputs import outputs_of

@@ -1,10 +1,6 @@
 """The default engine: a compiled graph on the CPU through OpenVINO."""
 
-import importlib
-import sys
-import threading
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -12,6 +8,7 @@ from numpy.typing import NDArray
 
 from resnext.engines import EngineSpec, Precision
 from resnext.engines.normalisation import Normalisation
+from resnext.engines.openvino_import import NodeMaker, import_openvino
 from resnext.engines.wide_groups import widen_groups
 from resnext.errors import ModelError
 
@@ -22,28 +19,7 @@ if TYPE_CHECKING:
 # them it only spills the caches (75 photos a second at 4, 89 at 1, on two cores with AVX512-BF16).
 _BATCH_WITH_AMX = 8
 _BATCH_WITHOUT_AMX = 1
-_importing = threading.Lock()
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
-
-
-def import_openvino() -> ModuleType:
-    """Import openvino without its telemetry, which would report the very import, and without its converter.
-
-    Both imports are guarded by `except ImportError` in openvino itself; leaving them out also saves 70 ms of every
-    start. The converter can be imported afterwards.
-    """
-    converter = "openvino.tools.ovc"
-    with _importing:
-        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # so Python blocks an import
-        if "openvino" not in sys.modules:
-            sys.modules.setdefault(converter, None)  # type: ignore[arg-type]
-        try:
-            return importlib.import_module("openvino")
-        except ImportError as error:
-            raise ModelError(f"openvino can't be imported here ({error}); use --engine torch") from error
-        finally:
-            if sys.modules.get(converter, converter) is None:
-                del sys.modules[converter]
 
 
 class OpenVINOEngine:
@@ -59,11 +35,10 @@ class OpenVINOEngine:
         try:
             model = core.read_model(spec.graph)
             has_amx = in_bf16 and _has_amx()
-            operations = importlib.import_module("openvino.opset13") if has_amx or (in_bf16 and spec.many) else None
             self._normalise = None if spec.normalises is None else Normalisation(spec.normalises)
             if self._normalise is not None and in_bf16 and spec.many:
                 # A quarter of the bytes to gather, and one pass less over them. In fp32 it would not be exact.
-                self._normalise.put_before(model, operations)
+                self._normalise.put_before(model, NodeMaker())
                 self._normalise = None
             best_batch_size = _BATCH_WITH_AMX if has_amx else _BATCH_WITHOUT_AMX
             self.batch_size = spec.batch_size or (best_batch_size if spec.many else 1)
@@ -73,7 +48,7 @@ class OpenVINOEngine:
             if self._static:
                 model.reshape([self.batch_size, *list(model.inputs[0].partial_shape)[1:]])
             if has_amx:
-                widen_groups(model, operations)
+                widen_groups(model, NodeMaker())
             self._compiled = core.compile_model(model, "CPU", config)
         except RuntimeError as error:
             raise ModelError(f"the compiled model can't be run: {_first_line(error)}") from error

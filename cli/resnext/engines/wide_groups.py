@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from resnext.engines.openvino_import import NodeMaker
+
 TILE_CHANNELS = 32
 
 
-def widen_groups(model: Any, operations: Any) -> int:
-    """Replace narrow grouped convolutions of an OpenVINO model; give how many. `operations` is an opset module."""
+def widen_groups(model: Any, make: NodeMaker) -> int:
+    """Replace narrow grouped convolutions of an OpenVINO model; give how many."""
     replaced = 0
     for node in model.get_ordered_ops():
         if node.get_type_name() != "GroupConvolution":
@@ -26,12 +28,12 @@ def widen_groups(model: Any, operations: Any) -> int:
         if merged is None:
             continue
         attributes = node.get_attributes()
-        geometry = [attributes[name] for name in ("strides", "pads_begin", "pads_end", "dilations", "auto_pad")]
+        geometry = {name: attributes[name] for name in ("strides", "pads_begin", "pads_end", "dilations", "auto_pad")}
         photos = node.input_value(0)
         if len(merged) == 1:
-            wide = operations.convolution(photos, operations.constant(merged[0]), *geometry)
+            wide = make("Convolution", photos, merged[0], **geometry)
         else:
-            wide = operations.group_convolution(photos, operations.constant(merged), *geometry)
+            wide = make("GroupConvolution", photos, merged, **geometry)
         for reader in node.output(0).get_target_inputs():
             reader.replace_source_output(wide.output(0))
         replaced += 1
