@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from resnext.batches import LookAhead
+    from resnext.engines import Engine
     from resnext.output import DoneInputs
     from resnext.pipeline import Row
     from resnext.progress import RunProgress
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 # From this many inputs on, throughput pays for its slower start; they are looked for no longer than this.
 _MANY = 16
 _LOOK_SECONDS = 0.05
+# The engine of the last run: what comes next is the end of the process, which frees its weights faster than it does.
+_kept: "list[Engine]" = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
         gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
         answer = job.answer()
         engine = model.load(look_ahead.at_least(_MANY, _LOOK_SECONDS))
+        _kept[:] = [engine]
         records = pipeline.answer_each(look_ahead.batches(engine.batch_size), engine, answer)
         bar = request.progress and sys.stderr.isatty() and not job.watched
         progress = RunProgress(

@@ -101,6 +101,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "loading": {*STANDARD, "budget", "decode", "preprocess", "engines"},
     "ahead": {"engines"},
     "run": {
+        "engines",
         *STANDARD,
         "sources",
         "decode",
