@@ -163,13 +163,15 @@ def _total(request: RunRequest, look_ahead: "LookAhead", done_before: int) -> "C
 @contextmanager
 def _concluding(request: RunRequest, model: str, progress: "RunProgress", notices: "Notices") -> "Iterator[None]":
     """Whatever ends the run: say how it went, and write the summary file."""
-    from resnext.output import ReaderGone, write_summary
+    from resnext.output import ReaderGone
     from resnext.progress import report
 
     def conclude(complete: bool, tell: bool) -> None:
         if tell:
             report(progress, notices, wanted=sys.stderr.isatty() and progress.done > 1)
         if request.summary_file is not None:
+            from resnext.output.summary import write_summary
+
             write_summary(request.summary_file, {"model": model, "complete": complete, **progress.figures()})
 
     try:

@@ -8,19 +8,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resnext.engines import CLASSIFIER, Engine, EngineName, EngineSpec, Graph, Precision, load_engine
-from resnext.errors import DamagedEntry, HubUnreachable, ModelError, UsageError
-from resnext.models import catalog, checkpoints, requests, weights
+from resnext.errors import DamagedEntry, UsageError
+from resnext.models import catalog, requests
 from resnext.models.catalog import ModelName
 from resnext.models.compiled import Store, cache_root
 from resnext.models.entries import CompiledModel, Provenance
-from resnext.models.hub_pause import HubPause
+from resnext.models.hub_pause import HubPause, hub_is_offline
 from resnext.models.versions import installed_version
-from resnext.models.weights import WeightsFile
 from resnext.records import Label, PreprocessingConfig
 from resnext.terminal import Notices
+
+if TYPE_CHECKING:
+    from resnext.models.weights import WeightsFile
+    from resnext.provision import Provision
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class Shelf:
         """
         if request.engine == "openvino" and request.device != "cpu":
             raise UsageError(f"--device {request.device} needs --engine torch")
-        offline = request.offline or weights.hub_is_offline()
+        offline = request.offline or hub_is_offline()
         name = self._resolve(request, offline)
         if request.engine == "torch":
             return self._open_torch(name, request, offline)
@@ -100,67 +103,21 @@ class Shelf:
         """Say why the default model can't be used now; None if it can, with its weights then on this machine."""
         if request.engine == "openvino" and self._recall(requests.published(name, str(request.graph))) is not None:
             return None
-        repo = _repo(name)
-        if weights.hub_cached(repo) is not None:
-            return None
-        if offline:
-            return "is not on this machine, and the network is switched off"
-        if self._hub_pause.lasts():
-            return "is not on this machine, and its hub could not be reached a short time ago"
-        try:
-            self._download(name, repo)
-        except ModelError as error:
-            unwritten = self._hub_pause.begin()
-            if unwritten is not None:
-                self._notices.detail(unwritten)
-            return f"can't be downloaded: {error}"
-        return None
+        return self._provision().why_not(name, offline)
 
     def _model_of_checkpoint(self, path: Path) -> ModelName:
         """Tell by the tensors' shapes which SSL ResNeXt a checkpoint belongs to."""
         found = self._recalled_request(requests.checkpoint(None, path))
         if found is not None:
             return catalog.resolve(found.timm_name)
-        name = checkpoints.ssl_resnext_of(holdings_of(weights.from_file(path)).shapes)
-        if name is None:
-            raise ModelError(f"{path}: not one of the SSL ResNeXts; name its architecture with -m (any timm name)")
-        return catalog.resolve(name)
+        from resnext.provision import model_of
 
-    # -- weights -----------------------------------------------------------------------------------------------------
+        return model_of(path)
 
-    def _weights(self, name: ModelName, path: Path | None, offline: bool) -> WeightsFile:
-        """Find a named model's weights: the file, the bundled package, the hub cache, the hub."""
-        if path is not None:
-            return weights.from_file(path)
-        if name.entry is not None and name.entry.origin == "bundled":
-            return weights.bundled()
-        repo = _repo(name)
-        cached = weights.hub_cached(repo)
-        if cached is not None:
-            return cached
-        if offline:
-            raise ModelError(
-                f"{name.name} is not on this machine, and the network is switched off; go online once,"
-                f" give --weights FILE, or use -m {catalog.BUNDLED_MODEL}"
-            )
-        try:
-            return self._download(name, repo)
-        except HubUnreachable as error:
-            raise ModelError(
-                f"{name.name} is not on this machine: {error}; try again with a network, give --weights FILE,"
-                f" or use -m {catalog.BUNDLED_MODEL}"
-            ) from error
+    def _provision(self) -> "Provision":
+        from resnext.provision import Provision
 
-    def _download(self, name: ModelName, repo: str) -> WeightsFile:
-        size = f", about {name.entry.download_mb} MB" if name.entry else ""
-        licence = name.entry.licence if name.entry else _timm_licence(name.timm_name)
-        found = weights.hub_download(
-            repo,
-            before=lambda: self._notices.info(f"downloading {name.name}{size}; licence: {licence}"),
-            bar=self._notices.bars,
-        )
-        self._hub_pause.end()
-        return found
+        return Provision(self._notices, self._hub_pause)
 
     # -- compiled models ---------------------------------------------------------------------------------------------
 
@@ -169,7 +126,7 @@ class Shelf:
         recalled = self._recall(request)
         if recalled is not None:
             return recalled
-        found = self._weights(name, path, offline)
+        found = self._provision().find(name, path, offline)
         provenance = _current(name.timm_name, found.digest, str(graph))
         compiled = self._load(provenance)
         if compiled is None:
@@ -202,11 +159,12 @@ class Shelf:
             self._loaded[provenance] = compiled
         return self._loaded[provenance]
 
-    def _build(self, name: ModelName, found: WeightsFile, graph: Graph, provenance: Provenance) -> CompiledModel:
+    def _build(self, name: ModelName, found: "WeightsFile", graph: Graph, provenance: Provenance) -> CompiledModel:
         what = name.name if graph == CLASSIFIER else f"{name.name} ({graph})"
         self._notices.info(f"compiling {what}, once; later runs start without torch")
         begin = time.monotonic()
         from resnext.engines import conversion, timm_labels, timm_models
+        from resnext.provision import licence_of
 
         model = timm_models.build(name.timm_name, found)
         with self._store.new_folder() as folder:
@@ -215,7 +173,7 @@ class Shelf:
                 folder=folder,
                 provenance=provenance,
                 weights_origin=found.origin,
-                licence=name.entry.licence if name.entry else _timm_licence(name.timm_name),
+                licence=licence_of(name),
                 preprocessing=_preprocessing(model.pretrained_cfg),
                 pretrained_cfg=model.pretrained_cfg,
                 num_classes=model.num_classes,
@@ -231,7 +189,7 @@ class Shelf:
         from resnext.engines import timm_labels, timm_models
         from resnext.engines.torch_engine import TorchEngine
 
-        found = self._weights(name, request.weights, offline)
+        found = self._provision().find(name, request.weights, offline)
         model = timm_models.build(name.timm_name, found)
         preprocessing = _preprocessing(model.pretrained_cfg)
         return OpenedModel(
@@ -252,19 +210,6 @@ class Shelf:
         )
 
 
-def holdings_of(found: WeightsFile) -> checkpoints.Holdings:
-    """Tell what a checkpoint holds; torch is needed for a pickled one alone.
-
-    Raises:
-        ModelError: it is damaged, or can't be read without running code from it.
-    """
-    if found.kind == "safetensors":
-        return checkpoints.read_header(found)
-    from resnext.engines import timm_models
-
-    return timm_models.read_holdings(found)
-
-
 def _opened(name: ModelName, compiled: CompiledModel, request: ModelRequest) -> OpenedModel:
     def load(many: bool) -> Engine:
         tuned_for_many = many or request.always_many
@@ -274,18 +219,6 @@ def _opened(name: ModelName, compiled: CompiledModel, request: ModelRequest) -> 
 
     digest = compiled.provenance.weights_digest
     return OpenedModel(name.name, digest, compiled.preprocessing, compiled.labels, compiled.num_classes, load)
-
-
-def _repo(name: ModelName) -> str:
-    """The hub repository of a model. timm's are named after the model, so the shelf's own need no import of torch."""
-    if name.entry is not None:
-        return f"timm/{name.timm_name}"
-    from resnext.engines import timm_models
-
-    repo = timm_models.hub_repo(name.timm_name)
-    if repo is None:
-        raise ModelError(f"{name.name} has no weights on the hub; give a checkpoint with --weights FILE")
-    return repo
 
 
 def _preprocessing(pretrained_cfg: dict[str, Any]) -> PreprocessingConfig:
@@ -299,12 +232,6 @@ def _what_is_left(preprocessing: PreprocessingConfig) -> PreprocessingConfig | N
     from resnext.preprocess import is_supported
 
     return preprocessing if is_supported(preprocessing) else None
-
-
-def _timm_licence(timm_name: str) -> str:
-    from resnext.engines import timm_models
-
-    return timm_models.licence(timm_name)
 
 
 def _current(timm_name: str, weights_digest: str, graph: str) -> Provenance:

@@ -82,7 +82,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engines": {*STANDARD, "models", "engines"},
     "pipeline": {*STANDARD, "batches", "predictions", "engines"},
     # Joins models, engines and preprocessing into "a model that is ready".
-    "shelf": {*STANDARD, "models", "engines", "preprocess"},
+    "shelf": {*STANDARD, "models", "engines", "preprocess", "provision"},
+    "provision": {*STANDARD, "models", "engines"},
     # Answers about all of them; its trial of a photo is a small run.
     "info": {
         *STANDARD,
@@ -90,6 +91,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "models",
         "engines",
         "shelf",
+        "provision",
         "decode",
         "preprocess",
         "loading",

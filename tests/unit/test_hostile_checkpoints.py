@@ -22,7 +22,7 @@ from resnext.engines import CLASSIFIER, timm_models
 from resnext.errors import ModelError
 from resnext.models import weights
 from resnext.models.weights import WeightsFile, from_file
-from resnext.shelf import holdings_of
+from resnext.provision import holdings_of
 
 SMALL = "test_resnet.r160_in1k"
 

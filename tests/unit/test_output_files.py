@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from resnext.errors import FailureCode, OutputError, UsageError
-from resnext.output import Output, ResultFile
+from resnext.output import Output
 from resnext.output import files as files_module
+from resnext.output.files import ResultFile
 from resnext.output.sidecar import Settings, sidecar_of
 from resnext.output.whole import whole_file_rows
 from resnext.records import Classified, Failure, Label, Prediction, Source

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resnext.errors import FailureCode, UsageError
-from resnext.output import Output, ResultFile
+from resnext.output import Output
 from resnext.output import stored as stored_module
+from resnext.output.files import ResultFile
 from resnext.output.sidecar import Settings, check_sidecar, sidecar_of
 from resnext.output.whole import whole_file_rows
 from resnext.records import Classified, Failure, Label, Prediction, Source

@@ -12,7 +12,8 @@ import pytest
 from safetensors.numpy import save
 
 from resnext.errors import ModelError
-from resnext.models.weights import bundled, from_file, hub_is_offline
+from resnext.models.hub_pause import hub_is_offline
+from resnext.models.weights import bundled, from_file
 
 TENSORS = {"layer.weight": np.arange(600, dtype=np.float32), "layer.bias": np.ones(8, np.float32)}
 

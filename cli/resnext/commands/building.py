@@ -121,7 +121,7 @@ def check_summary(path: Path | None) -> None:
         UsageError, OutputError: as check_summary_file.
     """
     if path is not None:
-        from resnext.output import check_summary_file
+        from resnext.output.summary import check_summary_file
 
         check_summary_file(path)
 

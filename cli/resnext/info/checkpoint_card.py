@@ -22,7 +22,7 @@ def report(path: Path, model: str | None, store: Store) -> dict[str, Any]:
     Raises:
         ModelError: it can't be read, or not without running code from it; or timm does not know `model`.
     """
-    from resnext.shelf import holdings_of
+    from resnext.provision import holdings_of
 
     file = weights.from_file(path)
     held = holdings_of(file)

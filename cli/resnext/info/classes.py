@@ -76,7 +76,7 @@ def _of_model(name: ModelName, store: Store) -> tuple[Label, ...]:
 
 
 def _of_checkpoint(path: Path) -> tuple[Label, ...]:
-    from resnext.shelf import holdings_of
+    from resnext.provision import holdings_of
 
     held = holdings_of(weights.from_file(path))
     if held.labels is not None:

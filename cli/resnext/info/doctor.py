@@ -15,6 +15,7 @@ from resnext.info.privacy import private_names, redacted
 from resnext.info.states import auto_choice, state_of
 from resnext.models import catalog, weights
 from resnext.models.compiled import Store
+from resnext.models.hub_pause import hub_is_offline
 from resnext.shelf import Shelf
 from resnext.terminal import Notices
 
@@ -140,7 +141,7 @@ def _bundled() -> Check:
 
 
 def _hub(offline: bool) -> Check:
-    if offline or weights.hub_is_offline():
+    if offline or hub_is_offline():
         return Check("hub", "note", "not asked: the network is switched off", {"reachable": None})
     entry = catalog.resolve(catalog.DEFAULT_MODEL).entry
     assert entry is not None

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from resnext.models import catalog, inventory, requests, weights
+from resnext.models import catalog, inventory, requests
 from resnext.models.catalog import CatalogEntry
 from resnext.models.compiled import Store
 from resnext.models.hub_cache import CachedWeights, find_cached
-from resnext.models.hub_pause import HubPause
+from resnext.models.hub_pause import HubPause, hub_is_offline
 from resnext.models.inventory import StoredEntry
 
 StateName = Literal["compiled", "bundled", "cached", "download"]
@@ -57,7 +57,7 @@ def auto_choice(store: Store, offline: bool) -> AutoChoice:
     if state == "cached":
         return AutoChoice(default.name, "its weights are cached, the first run compiles it")
     missing = f"{default.name} is not on this machine"
-    if offline or weights.hub_is_offline():
+    if offline or hub_is_offline():
         return AutoChoice(catalog.BUNDLED_MODEL, f"{missing}, and the network is switched off")
     if HubPause(store.root).lasts():
         return AutoChoice(catalog.BUNDLED_MODEL, f"{missing}, and its hub could not be reached a short time ago")

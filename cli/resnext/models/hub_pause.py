@@ -1,11 +1,18 @@
-"""A pause after a hub that did not answer, so that no start waits for it twice."""
+"""When the hub is not asked: the network is switched off, or a short time ago there was no answer to wait for."""
 
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
 
 # `--model auto` asks again only after this long; a model that was named always asks.
 _PAUSE_SECONDS = 3600.0
+_OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+
+
+def hub_is_offline() -> bool:
+    """Whether the environment forbids the network (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE, as for the hub's client)."""
+    return any(os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"} for name in _OFFLINE_VARIABLES)
 
 
 class HubPause:

@@ -7,7 +7,6 @@ network.
 
 import hashlib
 import importlib.util
-import os
 import re
 import threading
 from collections.abc import Callable
@@ -135,14 +134,6 @@ def _from_hub_cache(path: Path, repo: str) -> WeightsFile:
     """
     blob = path.resolve()
     return from_file(path, f"hub {repo}", promised=blob.name if _SHA256.fullmatch(blob.name) else None)
-
-
-def hub_is_offline() -> bool:
-    """Whether the environment forbids the network (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE, as for the hub's client)."""
-    return any(os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"} for name in _OFFLINE_VARIABLES)
-
-
-_OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 
 def ask_hub(repo: str) -> None:

@@ -6,32 +6,28 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from resnext.errors import OutputError, ResnextError, UsageError
 from resnext.output.done import DoneInputs
-from resnext.output.files import ResultFile
 from resnext.output.sidecar import Settings
 from resnext.output.streams import ReaderGone, Stdout
-from resnext.output.summary import check_summary_file, write_summary
 from resnext.records import Answer, Failure, Features
 from resnext.writers import FORMATS, Writer, format_for
-from resnext.writers.parquet import require_parquet
-from resnext.writers.template import parse_template
+
+if TYPE_CHECKING:
+    from resnext.output.files import ResultFile
 
 __all__ = [
     "DoneInputs",
     "Output",
     "OutputRequest",
     "ReaderGone",
-    "ResultFile",
     "Settings",
     "Stdout",
     "check_output",
-    "check_summary_file",
     "choose_format",
     "terminal_width",
-    "write_summary",
 ]
 
 
@@ -45,10 +41,12 @@ class OutputRequest:
     overwrite: bool = False
     resume: bool = False
 
-    def target(self) -> ResultFile | Stdout:
+    def target(self) -> "ResultFile | Stdout":
         """The place for the rows; nothing is opened yet."""
         if self.path is None:
             return Stdout(self.format)
+        from resnext.output.files import ResultFile
+
         return ResultFile(self.path, self.format, overwrite=self.overwrite, resume=self.resume)
 
 
@@ -85,10 +83,14 @@ def check_output(request: OutputRequest) -> None:
     if request.resume and request.overwrite:
         raise UsageError("--resume and --overwrite contradict each other")
     if request.format == "template":
+        from resnext.writers.template import parse_template
+
         parse_template(request.template)
     if request.format == "parquet":
         if request.path is None:
             raise UsageError("--format parquet needs a file: --output FILE")
+        from resnext.writers.parquet import require_parquet
+
         require_parquet()
     request.target().check()
 
@@ -96,7 +98,7 @@ def check_output(request: OutputRequest) -> None:
 class Output:
     """The open stream of rows. Each row is handed on at once; what was written stays, however the run ends."""
 
-    def __init__(self, target: ResultFile | Stdout, make_writer: Callable[[TextIO], Writer]) -> None:
+    def __init__(self, target: "ResultFile | Stdout", make_writer: Callable[[TextIO], Writer]) -> None:
         self._target = target
         self._text = io.StringIO(newline="")
         self._writer = make_writer(self._text)

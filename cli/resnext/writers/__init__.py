@@ -6,11 +6,7 @@ from typing import Protocol, TextIO
 
 from resnext.errors import UsageError
 from resnext.records import Classified, Failure
-from resnext.writers.delimited import DelimitedWriter
-from resnext.writers.lines import JsonArrayWriter, JsonLinesWriter
 from resnext.writers.rows import LabelType, OutputConfig
-from resnext.writers.table import TableWriter
-from resnext.writers.template import TemplateWriter
 
 __all__ = ["FORMATS", "WHOLE_FORMATS", "WRITERS", "LabelType", "OutputConfig", "Writer", "format_for"]
 
@@ -27,13 +23,44 @@ class Writer(Protocol):
         """What stands after the last row, on every orderly end of a run, Ctrl-C included."""
 
 
+def _table(stream: TextIO, config: OutputConfig) -> Writer:
+    from resnext.writers.table import TableWriter
+
+    return TableWriter(stream, config)
+
+
+def _json_lines(stream: TextIO, config: OutputConfig) -> Writer:
+    from resnext.writers.lines import JsonLinesWriter
+
+    return JsonLinesWriter(stream, config)
+
+
+def _json_array(stream: TextIO, config: OutputConfig) -> Writer:
+    from resnext.writers.lines import JsonArrayWriter
+
+    return JsonArrayWriter(stream, config)
+
+
+def _delimited(stream: TextIO, config: OutputConfig, delimiter: str) -> Writer:
+    from resnext.writers.delimited import DelimitedWriter
+
+    return DelimitedWriter(stream, config, delimiter)
+
+
+def _template(stream: TextIO, config: OutputConfig) -> Writer:
+    from resnext.writers.template import TemplateWriter
+
+    return TemplateWriter(stream, config)
+
+
+# A run imports the one that it writes with.
 WRITERS: dict[str, Callable[[TextIO, OutputConfig], Writer]] = {
-    "table": TableWriter,
-    "jsonl": JsonLinesWriter,
-    "json": JsonArrayWriter,
-    "csv": lambda stream, config: DelimitedWriter(stream, config, ","),
-    "tsv": lambda stream, config: DelimitedWriter(stream, config, "\t"),
-    "template": TemplateWriter,
+    "table": _table,
+    "jsonl": _json_lines,
+    "json": _json_array,
+    "csv": lambda stream, config: _delimited(stream, config, ","),
+    "tsv": lambda stream, config: _delimited(stream, config, "\t"),
+    "template": _template,
 }
 # A file of these is made of all its rows at once; until then they gather as JSON Lines.
 WHOLE_FORMATS = ("json", "parquet")
