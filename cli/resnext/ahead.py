@@ -1,4 +1,4 @@
-"""What a run will import, imported in a thread of its own while the main one finds and checks the model."""
+"""What a run will import, imported in a thread of its own while the main one checks the model."""
 
 import importlib
 import os

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from resnext.ahead import import_ahead
 from resnext.errors import ExitCode, OutputError, TooManyFailures, UsageError
 from resnext.records import Failure
 from resnext.terminal import say
@@ -81,6 +82,8 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
     """
     from resnext.shelf import Shelf
 
+    # From here on the model is held against its digests, which needs no interpreter: the thread gets all of it.
+    import_ahead(openvino=request.model.engine == "openvino")
     model = Shelf(notices).open(request.model)
     from resnext import pipeline
     from resnext.batches import LookAhead

@@ -103,6 +103,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "loading": {*STANDARD, "budget", "decode", "preprocess", "engines"},
     "ahead": {"engines"},
     "run": {
+        "ahead",
         "engines",
         *STANDARD,
         "sources",

@@ -5,7 +5,6 @@ from typing import get_args
 import typer
 
 from resnext import options
-from resnext.ahead import import_ahead
 from resnext.errors import report_errors
 
 
@@ -57,8 +56,6 @@ def classify(
     inputs failed, 2 wrong usage, 3 could not run.
     """
     with report_errors(debug):
-        if not dry_run:
-            import_ahead(openvino=engine == "openvino")
         from resnext.commands import building
         from resnext.labelling import ClassifyRequest, Labelling
         from resnext.output import OutputRequest, check_output, choose_format

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, get_args
 import typer
 
 from resnext import options
-from resnext.ahead import import_ahead
 from resnext.errors import UsageError, report_errors
 
 if TYPE_CHECKING:
@@ -58,8 +57,6 @@ def features(
     its error. Exit status: 0 all saved, 1 some inputs failed, 2 wrong usage, 3 could not run.
     """
     with report_errors(debug):
-        if not dry_run:
-            import_ahead(openvino=engine == "openvino")
         from dataclasses import replace
 
         from resnext.commands import building
