@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from resnext.errors import DamagedEntry, OutputError
+from resnext.models import entries
 from resnext.models.compiled import Store, cache_root
 from resnext.models.entries import GRAPH, GRAPH_WEIGHTS, LABELS, CompiledModel, Provenance
 from resnext.records import Label, PreprocessingConfig
@@ -147,6 +148,22 @@ def test_damage_is_told_and_a_new_build_replaces_it(store: Store, name: str, dam
     assert store.load(PROVENANCE) == again
     assert again.labels() == CLASSES
     assert leftovers(store) == []
+
+
+def test_damage_in_any_piece_of_a_large_file_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are checked in pieces, by two threads: none is left out, and none may stand in another's place."""
+    piece = 100_000
+    monkeypatch.setattr(entries, "_PIECE_BYTES", piece)
+    path = put(store).folder / GRAPH_WEIGHTS
+    whole = path.read_bytes()
+    assert store.load(PROVENANCE) is not None and len(whole) % piece and len(whole) > 20 * piece
+    places = range(0, len(whole), piece)
+    damaged = [whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :] for place in places]
+    damaged += [whole[piece : 2 * piece] + whole[:piece] + whole[2 * piece :], whole[piece:] + whole[:piece]]
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(DamagedEntry):
+            Store(store.root).load(PROVENANCE)
 
 
 def test_any_flipped_bit_of_the_metadata_is_told(store: Store) -> None:
