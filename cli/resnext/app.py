@@ -1,23 +1,58 @@
-"""The Typer app: registers the commands, answers --version."""
+"""The Typer app: its commands, each imported when it is asked for, and --version."""
 
-from typing import Annotated
+import importlib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from resnext import __version__
-from resnext.commands.classify import classify
-from resnext.commands.features import features
-from resnext.commands.info import InfoCommand, info
+
+# Plain help: rich would double the time that --help takes, and its boxes cut long options short.
+_PLAIN: dict[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": False}
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by name. To import all of them and to read their options takes longer than to read a photo."""
+
+    _names = ("classify", "features", "info")
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._names:
+            raise KeyError(name)
+        return _command(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+@cache
+def _command(name: str) -> Any:
+    module = importlib.import_module(f"resnext.commands.{name}")
+    alone = typer.Typer(add_completion=False, **_PLAIN)
+    alone.command(name, cls=getattr(module, "COMMAND_CLASS", None))(getattr(module, name))
+    return typer.main.get_command(alone)
+
+
+class _Group(TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands()  # type: ignore[assignment]  # nothing is added to it
+
 
 app = typer.Typer(
     name="resnext",
+    cls=_Group,
     help="Label photos with timm's semi-supervised ResNeXts: compiled once, then fast and offline.",
     no_args_is_help=True,
     add_completion=True,
-    # Plain help: rich would double the time that --help takes, and its boxes cut long options short.
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
+    **_PLAIN,
 )
 
 
@@ -34,8 +69,3 @@ def main(
     ] = False,
 ) -> None:
     """Label photos with timm's semi-supervised ResNeXts: compiled once, then fast and offline."""
-
-
-app.command()(classify)
-app.command()(features)
-app.command(cls=InfoCommand)(info)

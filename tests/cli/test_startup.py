@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import REPO, SAMPLES, RunResnext
+from conftest import REPO, SAMPLES, RunResnext, clean_environment
 
 PACKAGE = REPO / "cli" / "resnext"
 HEAVY = {"torch", "timm", "torchvision", "openvino", "PIL", "numpy"}
@@ -24,8 +24,6 @@ finally:
 
 
 def imported_by(cache: Path, *arguments: str) -> set[str]:
-    from conftest import clean_environment
-
     done = subprocess.run(
         [sys.executable, "-c", _REPORT_IMPORTS, *arguments],
         env=clean_environment(cache.parent, cache),
@@ -49,6 +47,17 @@ def test_a_warm_run_imports_no_torch_and_no_telemetry(warm_cache: Path) -> None:
     assert "openvino" in imported
     assert not imported & {"torch", "timm", "torchvision", "huggingface_hub", "openvino_telemetry"}
     assert not imported & {"httpx2", "fsspec", "pyarrow", "asyncio", "zipfile", "tarfile"}
+
+
+def test_a_run_imports_its_own_command_alone(warm_cache: Path) -> None:
+    program = _REPORT_IMPORTS.replace('name.split(".")[0] for', "name for")
+    environment = clean_environment(warm_cache.parent, warm_cache)
+    command = [sys.executable, "-c", program, "classify", "-m", "lite0", str(SAMPLES / "coffee.png")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    imported = set(done.stderr.splitlines()[-1].split())
+    assert done.returncode == 0 and "resnext.commands.classify" in imported
+    unused = ("commands.features", "commands.info", "provision", "models.weights", "writers.table", "output.files")
+    assert not imported & {f"resnext.{room}" for room in unused}
 
 
 def test_nothing_is_called_cli_and_the_version_is_printed(resnext: RunResnext) -> None:
@@ -240,8 +249,6 @@ else:
 
 
 def _check(program: str, home: Path) -> None:
-    from conftest import clean_environment
-
     command = [sys.executable, "-c", program]
     environment = clean_environment(home, home / "cache")
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)

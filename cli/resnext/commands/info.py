@@ -38,6 +38,9 @@ class InfoCommand(typer.core.TyperCommand):
         return super().parse_args(ctx, filled)
 
 
+COMMAND_CLASS = InfoCommand
+
+
 @dataclass(frozen=True, slots=True)
 class InfoRequest:
     """All that one run was asked for. At most one of the questions is not None or True."""
