@@ -114,6 +114,12 @@ def warm_cache(shared_root: Path) -> Path:
     return warmed(shared_root, "warm-cache")
 
 
+@pytest.fixture(scope="session")
+def maps_cache(shared_root: Path) -> Path:
+    """A cache in which graphs of maps are compiled beside the bundled model's."""
+    return warmed(shared_root, "maps-cache")
+
+
 def warmed(shared_root: Path, name: str) -> Path:
     """Make a cache for all xdist workers with the bundled model compiled in it."""
     cache = shared_root / name
