@@ -59,8 +59,8 @@ class LookAhead:
         self._load = load
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         self._fetching = WaitingPool(_FETCHES, "fetch")
-        # Decoded photos wait here: 0.15 MB each at 224 x 224. Each kind of input has its own bound. It is wide enough
-        # that decoding need not pause while the engine loads.
+        # Decoded photos wait here: as crops 0.15 MB each at 224 x 224, as timm's own transform makes them four times
+        # that. Each kind of input has its own bound, wide enough that decoding need not pause while the engine loads.
         self._queue: queue.SimpleQueue[_Decoding | Failure | _End] = queue.SimpleQueue()
         self._places = threading.BoundedSemaphore(16 * workers + 64)
         self._remote_places = threading.BoundedSemaphore(_REMOTE_AHEAD)

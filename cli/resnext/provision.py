@@ -111,9 +111,9 @@ def licence_of(name: ModelName) -> str:
 
 
 def _repo(name: ModelName) -> str:
-    """The hub repository of a model. timm's are named after the model, so the shelf's own need no import of torch."""
+    """The hub repository of a model; only one that is not of the shelf needs timm to tell."""
     if name.entry is not None:
-        return f"timm/{name.timm_name}"
+        return name.entry.hub_repo
     from resnext.engines import timm_models
 
     repo = timm_models.hub_repo(name.timm_name)

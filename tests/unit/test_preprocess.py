@@ -165,7 +165,38 @@ def test_each_photo_gets_pixels_of_its_own() -> None:
     assert np.array_equal(first, kept)
 
 
-# -- the same in a graph ----------------------------------------------------------------------------------------------
+# -- the same in torch and in a graph ------------------------------------------------------------------------------
+
+
+def test_torch_normalises_to_the_same_bits(timm: Any) -> None:
+    import torch
+
+    from resnext.engines import CLASSIFIER
+    from resnext.engines.timm_models import TimmModel
+    from resnext.engines.torch_engine import TorchEngine
+
+    class Echo(torch.nn.Module):
+        """As logits, what it is given."""
+
+        def forward_features(self, pixels: torch.Tensor) -> torch.Tensor:
+            return pixels
+
+        def forward_head(self, pixels: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
+            return pixels
+
+    config = replace(CONFIG, input_size=(3, 16, 16))
+    model = TimmModel(Echo(), {}, 1, 1, "")
+    engine = TorchEngine(model, "cpu", "fp32", 2, CLASSIFIER, ("logits",), config)
+    crops = every_value()
+    np.testing.assert_array_equal(engine.submit(crops).result()["logits"], Normalisation(config)(crops))
+
+
+def every_value() -> NDArray[np.uint8]:
+    """A crop (1, 16, 16, 3) with all 256 values in each channel, shuffled."""
+    crops = np.random.default_rng(0).permuted(np.arange(768).reshape(1, 256, 3) // 3, axis=1).astype(np.uint8)
+    crops = crops.reshape(1, 16, 16, 3)
+    assert all(len(np.unique(crops[..., channel])) == 256 for channel in range(3))
+    return crops
 
 
 def test_a_graph_that_normalises_computes_the_same_of_every_value() -> None:
@@ -179,9 +210,7 @@ def test_a_graph_that_normalises_computes_the_same_of_every_value() -> None:
     model = openvino.Model([operations.multiply(pixels, np.float32(2))], [pixels])
     normalise = Normalisation(config)
     normalise.put_before(model, NodeMaker())
-    crops = np.random.default_rng(0).permuted(np.arange(768).reshape(1, 256, 3) // 3, axis=1).astype(np.uint8)
-    crops = crops.reshape(1, 16, 16, 3)
-    assert all(len(np.unique(crops[..., channel])) == 256 for channel in range(3))
+    crops = every_value()
     compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     got = compiled({0: crops})[0] / 2
     np.testing.assert_allclose(got, normalise(crops), rtol=0, atol=5e-7)
