@@ -4,6 +4,7 @@ What `classify` and `features` share is here; what differs is the Job that they 
 """
 
 import gc
+import os
 import sys
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
 
     # From here on the model is held against its digests, which needs no interpreter: the thread gets all of it.
     import_ahead(openvino=request.model.engine == "openvino")
-    model = Shelf(notices).open(request.model)
+    model = Shelf(notices).open(request.model, few=_few(request))
     from resnext import pipeline
     from resnext.batches import LookAhead
     from resnext.loading import loader
@@ -122,6 +123,12 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
     if not progress.done and not done.skipped:
         raise UsageError("nothing to do: the list is empty")
     return ExitCode.SOME_FAILED if progress.failures or done.failed else ExitCode.OK
+
+
+def _few(request: RunRequest) -> bool:
+    """Whether a few photos are all that was named, as far as a look at the names tells."""
+    # Path.is_file would raise where it may not look.
+    return 0 < len(request.paths) < _MANY and all(os.path.isfile(path) for path in request.paths)  # noqa: PTH113
 
 
 def list_inputs(request: RunRequest, done: "DoneInputs", *, as_json: bool) -> ExitCode:

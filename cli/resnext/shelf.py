@@ -6,11 +6,13 @@ weights, builds the model with timm, compiles it and keeps it.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnext.engines import CLASSIFIER, Engine, EngineName, EngineSpec, Graph, Precision, load_engine
+from resnext.engines.kept import kept, takes_seconds_once
 from resnext.errors import DamagedEntry, UsageError
 from resnext.models import catalog, requests
 from resnext.models.catalog import ModelName
@@ -67,8 +69,8 @@ class Shelf:
         self._hub_pause = HubPause(self._store.root)
         self._loaded: dict[Provenance, CompiledModel] = {}  # an entry is checked once a run
 
-    def open(self, request: ModelRequest) -> OpenedModel:
-        """Open a model.
+    def open(self, request: ModelRequest, *, few: bool = False) -> OpenedModel:
+        """Open a model. `few` is a guess that few photos will come: what only many need is then checked when they do.
 
         Raises:
             ModelError: it can't be had, in one line with what to do. Only "auto" is ever replaced by another model.
@@ -79,8 +81,7 @@ class Shelf:
         name = self._resolve(request, offline)
         if request.engine == "torch":
             return self._open_torch(name, request, offline)
-        compiled = self._compiled(name, request.weights, request.graph, offline)
-        return _opened(name, compiled, request)
+        return self._open_compiled(name, request, offline, few)
 
     # -- which model -------------------------------------------------------------------------------------------------
 
@@ -120,6 +121,37 @@ class Shelf:
         return Provision(self._notices, self._hub_pause)
 
     # -- compiled models ---------------------------------------------------------------------------------------------
+
+    def _open_compiled(self, name: ModelName, request: ModelRequest, offline: bool, few: bool) -> OpenedModel:
+        def checked() -> CompiledModel:
+            return self._compiled(name, request.weights, request.graph, offline)
+
+        def load(many: bool) -> Engine:
+            many = many or request.always_many
+            try:
+                return self._loaded_engine(name, _spec(checked() if many else compiled, request, many))
+            except DamagedEntry:  # what was kept whole is of no use, and the rest was not looked at yet
+                return self._loaded_engine(name, _spec(checked(), request, many))
+
+        compiled = (self._kept_whole(name, request) if few else None) or checked()
+        digest = compiled.provenance.weights_digest
+        return OpenedModel(name.name, digest, compiled.preprocessing, compiled.labels, compiled.num_classes, load)
+
+    def _loaded_engine(self, name: ModelName, spec: EngineSpec) -> Engine:
+        if takes_seconds_once(spec):
+            self._notices.info(f"preparing {name.name} for this processor, once")
+        return load_engine(spec)
+
+    def _kept_whole(self, name: ModelName, request: ModelRequest) -> CompiledModel | None:
+        """Give a model that was kept as it was compiled for one photo, weights and all; its graph isn't checked."""
+        provenance = self._recalled_request(_request(name, request.weights, request.graph))
+        if provenance is None:
+            return None
+        with suppress(DamagedEntry):
+            model = self._store.load(provenance, with_graph=False)
+            if model is not None and kept(_spec(model, request, many=False), whole=True).read():
+                return model
+        return None
 
     def _compiled(self, name: ModelName, path: Path | None, graph: Graph, offline: bool) -> CompiledModel:
         request = _request(name, path, graph)
@@ -210,15 +242,16 @@ class Shelf:
         )
 
 
-def _opened(name: ModelName, compiled: CompiledModel, request: ModelRequest) -> OpenedModel:
-    def load(many: bool) -> Engine:
-        tuned_for_many = many or request.always_many
-        left = _what_is_left(compiled.preprocessing)
-        spec = EngineSpec(compiled.graph, request.outputs, request.precision, tuned_for_many, request.batch_size, left)
-        return load_engine(spec)
-
-    digest = compiled.provenance.weights_digest
-    return OpenedModel(name.name, digest, compiled.preprocessing, compiled.labels, compiled.num_classes, load)
+def _spec(model: CompiledModel, request: ModelRequest, many: bool) -> EngineSpec:
+    return EngineSpec(
+        model.graph,
+        request.outputs,
+        request.precision,
+        many,
+        request.batch_size,
+        _what_is_left(model.preprocessing),
+        model.digest,
+    )
 
 
 def _preprocessing(pretrained_cfg: dict[str, Any]) -> PreprocessingConfig:

@@ -31,6 +31,9 @@ def main() -> None:
         # of that, and an engine might make use of it; small weights keep the sum over all blocks in range.
         if name.endswith("bn3.weight"):
             tensor.uniform_(0.1, 0.3)
+        # And at zero all biases, which folds them away: a trained network adds one after every convolution.
+        elif name.endswith(".bias") and tensor.ndim == 1:
+            tensor.uniform_(-0.1, 0.1)
     part = args.out.with_suffix(".part")
     save_file(tensors, part)
     part.replace(args.out)

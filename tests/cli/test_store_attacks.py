@@ -45,7 +45,8 @@ def two_models(warm_cache: Path, shared_root: Path, timm: Any, tmp_path_factory:
     cache = tmp_path_factory.mktemp("two") / "cache"
     shutil.copytree(warm_cache, cache)
     weights = save_safetensors(seeded_state_dict(timm, SMALL), shared_root / "small.safetensors")
-    Shelf(Heard(), Store(cache)).open(ModelRequest(model=SMALL, weights=weights))
+    Shelf(Heard(), Store(cache)).open(ModelRequest(model=SMALL, weights=weights, precision="fp32")).load(False)
+    Shelf(Heard(), Store(cache)).open(LITE0).load(False)  # kept as it was compiled, as the other is
     return cache
 
 
@@ -59,9 +60,12 @@ def answer(cache: Path, heard: Heard) -> dict[str, Any]:
 
 
 def own_files(cache: Path) -> tuple[list[Path], list[Path]]:
-    """The files of the bundled model's entry, and those of the other one, by name."""
+    """The files of the bundled model's entry, and those of the other one, in the same order."""
     entries = {path.name.startswith("tf_efficientnet_lite0"): path for path in (cache / "compiled").iterdir()}
-    return sorted(entries[True].iterdir()), sorted(entries[False].iterdir())
+    mine, others = (
+        sorted(entries[which].iterdir(), key=lambda path: (path.suffix, path.name)) for which in (True, False)
+    )
+    return mine, others
 
 
 def damage(cache: Path, rng: random.Random) -> str:

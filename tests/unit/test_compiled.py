@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from resnext.errors import DamagedEntry, OutputError
-from resnext.models import entries
+from resnext.models import digests
 from resnext.models.compiled import Store, cache_root
 from resnext.models.entries import GRAPH, GRAPH_WEIGHTS, LABELS, CompiledModel, Provenance
 from resnext.records import Label, PreprocessingConfig
@@ -153,7 +153,7 @@ def test_damage_is_told_and_a_new_build_replaces_it(store: Store, name: str, dam
 def test_damage_in_any_piece_of_a_large_file_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are checked in pieces, by two threads: none is left out, and none may stand in another's place."""
     piece = 100_000
-    monkeypatch.setattr(entries, "_PIECE_BYTES", piece)
+    monkeypatch.setattr(digests, "_PIECE_BYTES", piece)
     path = put(store).folder / GRAPH_WEIGHTS
     whole = path.read_bytes()
     assert store.load(PROVENANCE) is not None and len(whole) % piece and len(whole) > 20 * piece

@@ -10,6 +10,7 @@ import pytest
 from resnext.models import inventory, requests
 from resnext.models.catalog import resolve
 from resnext.models.compiled import Store
+from resnext.models.debris import NEW_FILE
 from resnext.models.entries import CompiledModel, Provenance
 from resnext.models.versions import installed_version
 from resnext.records import Label, PreprocessingConfig
@@ -64,6 +65,27 @@ def test_prune_keeps_what_is_used_and_removes_the_rest(store: Store, tmp_path: P
     assert removed.name == store.folder_of(of_file).name and removed.size_bytes > 0
     assert [path.name for path in store.compiled.iterdir()] == [kept.name]
     assert inventory.prune(store) == [] and inventory.find(store, REQUEST) is not None
+
+
+def test_what_a_killed_process_left_in_an_entry_is_pruned(store: Store) -> None:
+    folder = put(store)
+    left, young = folder / f"{NEW_FILE}left", folder / f"{NEW_FILE}young"
+    for each in (left, young):
+        each.write_bytes(b"half a blob")
+    os.utime(left, times=(time.time() - 3600,) * 2)
+    inventory.prune(store)
+    assert not left.exists() and young.exists() and (folder / "graph.bin").exists()
+
+
+def test_an_entry_is_as_old_as_its_build(store: Store) -> None:
+    """Not as what an engine keeps beside it later."""
+    folder = put(store)
+    for path in folder.iterdir():
+        os.utime(path, times=(1_000_000_000,) * 2)
+    (folder / "later.blob").write_bytes(b"kept")
+    (entry,) = inventory.entries(store)
+    assert entry.built == 1_000_000_000
+    assert entry.size_bytes == sum(path.stat().st_size for path in folder.iterdir())
 
 
 def test_clear_leaves_what_is_not_the_stores(store: Store) -> None:

@@ -71,7 +71,8 @@ class EngineSpec:
     """What an engine is built from: small and picklable. `many` tunes for throughput, else for the first answer.
 
     `batch_size` None leaves the choice to the engine. `outputs` names what is wanted of what the graph computes.
-    `normalises`: the engine is given crops, and makes of them what this model takes.
+    `normalises`: the engine is given crops, and makes of them what this model takes. `graph_digest` tells this graph
+    from every other; without it nothing that an engine made of it is kept beside it.
     """
 
     graph: Path
@@ -80,6 +81,7 @@ class EngineSpec:
     many: bool = False
     batch_size: int | None = None
     normalises: PreprocessingConfig | None = None
+    graph_digest: str | None = None
 
 
 def load_engine(spec: EngineSpec) -> Engine:

@@ -1,6 +1,5 @@
 """The default engine: a compiled graph on the CPU through OpenVINO."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -8,7 +7,9 @@ from numpy.typing import NDArray
 
 from resnext.engines import EngineSpec, Precision
 from resnext.engines.normalisation import Normalisation
+from resnext.engines.openvino_blobs import import_or_compile
 from resnext.engines.openvino_import import NodeMaker, import_openvino
+from resnext.engines.processor import processor_features
 from resnext.engines.wide_groups import widen_groups
 from resnext.errors import ModelError
 
@@ -26,30 +27,36 @@ class OpenVINOEngine:
     """A compiled graph: dynamic batches tuned for the first answer, or static batches and several at once for many."""
 
     def __init__(self, spec: EngineSpec) -> None:
-        openvino = import_openvino()
-        core = openvino.Core()
+        core = import_openvino().Core()
         in_bf16 = _in_bf16(core, spec.precision)
+        has_amx = in_bf16 and "amx_bf16" in processor_features()
         config: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT" if spec.many else "LATENCY"}
         if spec.precision in _HINTS:
             config["INFERENCE_PRECISION_HINT"] = _HINTS[spec.precision]
-        try:
+        self._normalise = None if spec.normalises is None else Normalisation(spec.normalises)
+        best_batch_size = _BATCH_WITH_AMX if has_amx else _BATCH_WITHOUT_AMX
+        self.batch_size = spec.batch_size or (best_batch_size if spec.many else 1)
+        # A fixed shape spares the first answer a second preparation of the weights: 0.2 s of 1 for a 32x16d.
+        # Batches of a few photos come in any size.
+        self._static = spec.many or self.batch_size == 1
+
+        def graph() -> Any:
             model = core.read_model(spec.graph)
-            has_amx = in_bf16 and _has_amx()
-            self._normalise = None if spec.normalises is None else Normalisation(spec.normalises)
             if self._normalise is not None and in_bf16 and spec.many:
                 # A quarter of the bytes to gather, and one pass less over them. In fp32 it would not be exact.
                 self._normalise.put_before(model, NodeMaker())
                 self._normalise = None
-            best_batch_size = _BATCH_WITH_AMX if has_amx else _BATCH_WITHOUT_AMX
-            self.batch_size = spec.batch_size or (best_batch_size if spec.many else 1)
-            # A fixed shape spares the first answer a second preparation of the weights: 0.2 s of 1 for a 32x16d.
-            # Batches of a few photos come in any size.
-            self._static = spec.many or self.batch_size == 1
             if self._static:
                 model.reshape([self.batch_size, *list(model.inputs[0].partial_shape)[1:]])
             if has_amx:
                 widen_groups(model, NodeMaker())
-            self._compiled = core.compile_model(model, "CPU", config)
+            return model
+
+        try:
+            if self._static and not spec.many and spec.graph_digest is not None:
+                self._compiled = import_or_compile(core, spec, graph, config, in_bf16)
+            else:
+                self._compiled = core.compile_model(graph(), "CPU", config)
         except RuntimeError as error:
             raise ModelError(f"the compiled model can't be run: {_first_line(error)}") from error
         # Two for each stream that computes: results are taken in input order, and meanwhile none of them may run dry.
@@ -105,14 +112,6 @@ def _in_bf16(core: Any, precision: Precision) -> bool:
     if precision == "bf16" and not able:
         raise ModelError("this CPU has no bf16; use --precision auto or fp32")
     return able and precision != "fp32"
-
-
-def _has_amx() -> bool:
-    """Whether the processor multiplies bfloat16 in tiles; where it can't be told, no."""
-    try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
 
 
 def _first_line(error: Exception) -> str:

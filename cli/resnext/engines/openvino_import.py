@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from resnext.errors import ModelError
 
@@ -54,6 +55,14 @@ class NodeMaker:
         constant = self._openvino.op.Constant
         nodes = [constant(np.asarray(each)) if isinstance(each, np.ndarray | np.generic) else each for each in inputs]
         return self._factory.create(operator, nodes, attributes)
+
+    def bfloat16(self, values: NDArray[np.float32]) -> Any:
+        """A constant of finite numbers, each rounded to the nearest bfloat16, to the even one of two."""
+        bits = np.ascontiguousarray(values).view(np.uint32)
+        rounded = ((bits + (0x7FFF + ((bits >> 16) & 1))) >> 16).astype(np.uint16)
+        openvino = self._openvino
+        tensor = openvino.Tensor(rounded, openvino.Shape(values.shape), openvino.Type.bf16)
+        return openvino.op.Constant(tensor, shared_memory=False)  # the tensor's memory is numpy's
 
     def parameter(self, shape: list[int], dtype: type[np.generic]) -> Any:
         """An input of the graph; -1 stands for a length that is not fixed."""

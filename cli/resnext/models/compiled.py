@@ -80,7 +80,7 @@ class Store:
 
     # -- entries -----------------------------------------------------------------------------------------------------
 
-    def load(self, provenance: Provenance) -> CompiledModel | None:
+    def load(self, provenance: Provenance, *, with_graph: bool = True) -> CompiledModel | None:
         """Give the checked entry for `provenance`, or None if it was never built.
 
         Raises:
@@ -89,7 +89,7 @@ class Store:
         folder = self.folder_of(provenance)
         if not folder.is_dir():
             return None
-        return checked_entry(folder, provenance)
+        return checked_entry(folder, provenance, with_graph=with_graph)
 
     @contextmanager
     def building(self, provenance: Provenance) -> Iterator[None]:

@@ -6,15 +6,13 @@ or by somebody with the user's own rights, is not defended against.
 
 import hashlib
 import json
-import mmap
-import os
-import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from resnext.errors import DamagedEntry
-from resnext.models.files import open_regular, read_regular
+from resnext.models.digests import digest_and_size, digest_of
+from resnext.models.files import read_regular
 from resnext.records import Label, PreprocessingConfig
 
 FORMAT_VERSION = 3
@@ -22,7 +20,6 @@ GRAPH = "graph.xml"
 GRAPH_WEIGHTS = "graph.bin"
 LABELS = "labels.json"
 ENTRY = "entry.json"
-_PIECE_BYTES = 32 << 20
 CHECKED_FILES = (GRAPH, GRAPH_WEIGHTS, LABELS)
 
 
@@ -44,7 +41,10 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class CompiledModel:
-    """A checked entry of the store. `weights_origin` is for people; `num_features` is the embeddings' length D."""
+    """A checked entry of the store. `weights_origin` is for people; `num_features` is the embeddings' length D.
+
+    `digest` is that of all that is stored of it; a draft that was not stored yet has none.
+    """
 
     folder: Path
     provenance: Provenance
@@ -54,6 +54,7 @@ class CompiledModel:
     pretrained_cfg: dict[str, Any]
     num_classes: int
     num_features: int
+    digest: str = ""
 
     @property
     def graph(self) -> Path:
@@ -72,9 +73,9 @@ def complete_entry(folder: Path, model: CompiledModel, labels: tuple[Label, ...]
     """
     rows = [[label.name, label.description, label.synset, label.definition] for label in labels]
     (folder / LABELS).write_text(json.dumps(rows), encoding="utf-8")
-    body = asdict(model) | {"files": {name: _digest_and_size(folder / name) for name in CHECKED_FILES}}
-    del body["folder"]
-    (folder / ENTRY).write_text(json.dumps({"digest": _digest_of(body), "body": body}), encoding="utf-8")
+    body = asdict(model) | {"files": {name: digest_and_size(folder / name) for name in CHECKED_FILES}}
+    del body["folder"], body["digest"]
+    (folder / ENTRY).write_text(json.dumps({"digest": digest_of(body), "body": body}), encoding="utf-8")
     for name in (*CHECKED_FILES, ENTRY):
         (folder / name).chmod(0o600)
 
@@ -88,7 +89,7 @@ def read_entry(folder: Path) -> tuple[CompiledModel, dict[str, list[str | int]]]
     try:
         stored = json.loads(read_regular(folder / ENTRY))
         body = stored["body"]
-        if stored["digest"] != _digest_of(body):
+        if stored["digest"] != digest_of(body):
             raise DamagedEntry(f"{folder / ENTRY}: damaged")
         config = body["preprocessing"]
         model = CompiledModel(
@@ -107,65 +108,28 @@ def read_entry(folder: Path) -> tuple[CompiledModel, dict[str, list[str | int]]]
             pretrained_cfg=body["pretrained_cfg"],
             num_classes=body["num_classes"],
             num_features=body["num_features"],
+            digest=stored["digest"],
         )
         return model, {name: body["files"][name] for name in CHECKED_FILES}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedEntry(f"{folder}: incomplete or unreadable ({type(error).__name__})") from error
 
 
-def checked_entry(folder: Path, provenance: Provenance) -> CompiledModel:
-    """Read an entry and hold every file against its digest: 10 ms for 100 MB, against about 350 ms for a start."""
+def checked_entry(folder: Path, provenance: Provenance, *, with_graph: bool = True) -> CompiledModel:
+    """Read an entry and hold every file against its digest: 10 ms for 100 MB, against about 350 ms for a start.
+
+    Without the graph its files are left alone, and are not to be used.
+    """
     model, files = read_entry(folder)
     if model.provenance != provenance:
         raise DamagedEntry(f"{folder / ENTRY}: belongs to another model")
     for name, expected in files.items():
+        if name != LABELS and not with_graph:
+            continue
         try:
-            found = _digest_and_size(folder / name)
+            found = digest_and_size(folder / name)
         except OSError as error:
             raise DamagedEntry(f"{folder}: incomplete or unreadable ({type(error).__name__})") from error
         if found != expected:
             raise DamagedEntry(f"{folder / name}: damaged")
     return model
-
-
-def _digest_of(body: Any) -> str:
-    import xxhash
-
-    return xxhash.xxh3_128_hexdigest(json.dumps(body, sort_keys=True).encode())
-
-
-def _digest_and_size(path: Path) -> list[str | int]:
-    """XXH3 of a file's bytes: it finds damage, it is no defence against a forger, who could replace the whole entry."""
-    import xxhash
-
-    with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if not size:
-            return [xxhash.xxh3_128_hexdigest(b""), 0]
-        # Mapped, not copied: half the time, and OpenVINO maps the same pages afterwards.
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content, memoryview(content) as view:
-            return [xxhash.xxh3_128_hexdigest(b"".join(_digests_of_pieces(view))), size]
-
-
-def _digests_of_pieces(view: memoryview) -> list[bytes]:
-    """Of 775 MB 89 ms in one thread, 51 in two."""
-    import xxhash
-
-    places = range(0, len(view), _PIECE_BYTES)
-    digests = [b""] * len(places)
-
-    def digest(first: int) -> None:
-        for number in range(first, len(places), 2):
-            with view[places[number] : places[number] + _PIECE_BYTES] as piece:
-                digests[number] = xxhash.xxh3_128_digest(piece)
-
-    if len(places) == 1:
-        digest(0)
-        return digests
-    other = threading.Thread(target=digest, args=(1,), name="digest")
-    other.start()
-    try:
-        digest(0)
-    finally:
-        other.join()  # it looks at the same pages
-    return digests

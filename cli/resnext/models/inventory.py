@@ -13,7 +13,7 @@ from resnext.errors import DamagedEntry, ModelError, OutputError
 from resnext.models import requests
 from resnext.models.compiled import Store
 from resnext.models.debris import NEW_FILE, REMOVED, leftovers, modified
-from resnext.models.entries import FORMAT_VERSION, CompiledModel, Provenance, read_entry
+from resnext.models.entries import ENTRY, FORMAT_VERSION, CompiledModel, Provenance, read_entry
 from resnext.models.files import read_regular
 from resnext.models.versions import installed_version
 
@@ -104,7 +104,7 @@ def clear(store: Store) -> list[Removed]:
 
 
 def _entry(folder: Path, wanted: set[Provenance]) -> StoredEntry:
-    size, built = _size(folder), modified(folder)
+    size, built = _size(folder), modified(folder / ENTRY) or modified(folder)
     try:
         model, files = read_entry(folder)
     except DamagedEntry:
@@ -131,8 +131,9 @@ def _readable_notes(store: Store) -> Iterator[tuple[Path, str, Provenance]]:
 
 def _remove_debris(store: Store) -> list[Removed]:
     """What broken-off builds left behind; a build that may still go on is left alone."""
-    for path in leftovers(store.refs):
-        _unlink(path)
+    for folder in (store.refs, *(entry.folder for entry in entries(store))):
+        for path in leftovers(folder):
+            _unlink(path)
     return [
         _remove(store, path, _size(path), "left over from a build that broke off") for path in leftovers(store.compiled)
     ]

@@ -1,0 +1,89 @@
+"""What an engine made of a stored graph for one processor: kept beside the graph, found again whole or not at all.
+
+A file is 64 bytes that begin with a digest, then the engine's own content.
+"""
+
+import hashlib
+import mmap
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from resnext.models import debris
+from resnext.models.digests import digest_of_bytes
+from resnext.models.files import open_regular
+
+_HEADER_BYTES = 64  # the content stays as aligned as it was made
+# Of another processor, most likely one that is gone: its file is made again in seconds if it comes back.
+_OLD_SECONDS = 30 * 24 * 3600
+_read: dict[Path, memoryview] = {}  # a blob is checked once a run
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A file in an entry's folder. `made_from` says all that its content depends on: another text, another file.
+
+    Empty content says that nothing can be kept.
+    """
+
+    folder: Path
+    made_from: str
+
+    @property
+    def path(self) -> Path:
+        return self.folder / f"{hashlib.sha256(self.made_from.encode()).hexdigest()[:20]}.blob"
+
+    def read(self) -> memoryview | None:
+        """The content, mapped; what is written to it stays private. None if none was kept, or not the one that was."""
+        path = self.path
+        if path in _read:
+            return _read[path]
+        with suppress(OSError, ValueError), open_regular(path) as file:
+            stored = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+            content = stored[_HEADER_BYTES:]
+            if stored[:_HEADER_BYTES] == self._header(content):
+                _read[path] = content
+                return content
+        return None
+
+    def can_be_kept(self, size: int) -> bool:
+        """Whether the folder takes a file of `size` bytes."""
+        import shutil
+
+        try:
+            return os.access(self.folder, os.W_OK) and shutil.disk_usage(self.folder).free > size
+        except OSError:
+            return False
+
+    def keep(self, content: bytes | memoryview) -> None:
+        """Put the content in place in one step. Where that can't be done, later runs do without."""
+        import tempfile
+
+        debris.sweep(self.folder)
+        with suppress(OSError):
+            for other in self.folder.glob("*.blob"):
+                if debris.modified(other) < time.time() - _OLD_SECONDS:
+                    other.unlink(missing_ok=True)
+            handle, temporary = tempfile.mkstemp(prefix=debris.NEW_FILE, dir=self.folder)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(self._header(content))
+                    # In large pieces: the system then keeps the file in large pages, which map in half the time.
+                    for first in range(0, len(content), 16 << 20):
+                        file.write(content[first : first + (16 << 20)])
+                Path(temporary).replace(self.path)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+
+    def remove(self) -> None:
+        """Forget the content, as far as that goes."""
+        _read.pop(self.path, None)
+        with suppress(OSError):
+            self.path.unlink()
+
+    def _header(self, content: bytes | memoryview) -> bytes:
+        digest = hashlib.sha256(f"{digest_of_bytes(content)} {self.made_from}".encode()).digest()
+        return digest.ljust(_HEADER_BYTES, b"\0")
