@@ -3,7 +3,11 @@
 import importlib
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
@@ -16,12 +20,36 @@ def import_ahead(*, openvino: bool) -> None:
     threading.Thread(target=_import, args=(openvino,), name="imports", daemon=True).start()
 
 
+def begun(task: Callable[[], T]) -> Callable[[], T]:
+    """Begin a task in a thread of its own; what is returned waits for it, gives its result or raises its error."""
+    outcome: list[T] = []
+    faults: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(task())
+        except BaseException as fault:
+            faults.append(fault)
+
+    def result() -> T:
+        thread.join()
+        if faults:
+            raise faults[0]
+        return outcome[0]
+
+    # Not a daemon: the end of the process must not meet it inside compiled code.
+    thread = threading.Thread(target=work, name="engine")
+    thread.start()
+    return result
+
+
 def _import(openvino: bool) -> None:
     # What goes wrong here goes wrong again where it is reported.
     with suppress(Exception):
         _import_numpy()
         if openvino:
             importlib.import_module("resnext.engines.openvino_import").import_openvino()
+            importlib.import_module("resnext.engines.openvino_engine")
         for room in ("pipeline", "batches", "loading", "predictions", "output", "progress"):
             importlib.import_module(f"resnext.{room}")
 

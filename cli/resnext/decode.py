@@ -12,8 +12,7 @@ import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -58,8 +57,7 @@ _ERRNO_CODES = {
 _TRUNCATION_WORDS = ("truncated", "unexpected end", "not enough")
 
 
-@dataclass(frozen=True, slots=True)
-class DecodeConfig:
+class DecodeConfig(NamedTuple):
     """`min_shorter_side`: the length in pixels that the resize needs; 0 decodes every photo in full.
 
     `max_megapixels` bounds what a file may claim to hold, in millions of pixels, before anything is decoded.

@@ -1,12 +1,10 @@
 """What is `classify`'s own in a run: logits become labels, records become rows."""
 
-import hashlib
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from resnext.labels import read_labels
 from resnext.output import Output, OutputRequest, Settings, terminal_width
@@ -17,13 +15,12 @@ from resnext.writers import WRITERS, LabelType, OutputConfig, Writer
 
 if TYPE_CHECKING:
     from resnext.pipeline import Row
-    from resnext.records import PredictionConfig, Source
+    from resnext.records import Label, PredictionConfig, Source
     from resnext.run import RunRequest
     from resnext.shelf import OpenedModel
 
 
-@dataclass(frozen=True, slots=True)
-class ClassifyRequest:
+class ClassifyRequest(NamedTuple):
     """All that one run of `classify` was asked for."""
 
     run: "RunRequest"
@@ -63,14 +60,13 @@ class Labelling:
     def _settings(self) -> Settings:
         """What the content of the rows depends on: a run that goes on with them must have the same."""
         request, model = self._request, self._model
-        names = json.dumps([label.name for label in self._own_labels]).encode() if self._own_labels else None
         return Settings(
             "classify",
             {
                 "--format": request.output.format,
                 "--model": model.name,
                 "weights": f"sha256:{model.weights_digest[:32]}",
-                "--labels": f"sha256:{hashlib.sha256(names).hexdigest()[:32]}" if names else None,
+                "--labels": _digest_of(self._own_labels) if self._own_labels else None,
                 "--engine": request.run.model.engine,
                 "--precision": request.run.model.precision,
                 "--exact": request.run.exact,
@@ -96,3 +92,10 @@ class Labelling:
             template=request.output.template,
         )
         return WRITERS[self._target.format](stream, config)
+
+
+def _digest_of(labels: "tuple[Label, ...]") -> str:
+    import hashlib
+
+    names = json.dumps([label.name for label in labels]).encode()
+    return f"sha256:{hashlib.sha256(names).hexdigest()[:32]}"

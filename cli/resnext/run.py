@@ -7,11 +7,10 @@ import gc
 import os
 import sys
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from resnext.ahead import import_ahead
+from resnext.ahead import begun, import_ahead
 from resnext.errors import ExitCode, OutputError, TooManyFailures, UsageError
 from resnext.records import Failure
 from resnext.terminal import say
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from resnext.progress import RunProgress
     from resnext.records import Answer, Source
     from resnext.shelf import ModelRequest, OpenedModel
-    from resnext.sources import SourceConfig
+    from resnext.sources.config import SourceConfig
     from resnext.terminal import ColorChoice, Notices
 
 # From this many inputs on, throughput pays for its slower start; they are looked for no longer than this.
@@ -36,8 +35,7 @@ _LOOK_SECONDS = 0.05
 _kept: "list[Engine]" = []
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
+class RunRequest(NamedTuple):
     """What every run is asked for. `frames` None is all of them; `max_errors` failures end the run."""
 
     paths: tuple[str, ...]
@@ -85,7 +83,10 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
 
     # From here on the model is held against its digests, which needs no interpreter: the thread gets all of it.
     import_ahead(openvino=request.model.engine == "openvino")
-    model = Shelf(notices).open(request.model, few=_few(request))
+    few = _few(request)
+    model = Shelf(notices).open(request.model, few=few)
+    # What is imported and decoded from here on is then no longer in its way.
+    for_few = begun(lambda: model.load(False)) if few else None
     from resnext import pipeline
     from resnext.batches import LookAhead
     from resnext.loading import loader
@@ -101,7 +102,8 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
     with LookAhead(sources, load, workers=request.workers) as look_ahead:
         gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
         answer = job.answer()
-        engine = model.load(look_ahead.at_least(_MANY, _LOOK_SECONDS))
+        many = look_ahead.at_least(_MANY, _LOOK_SECONDS)
+        engine = for_few() if for_few is not None and not many else model.load(many)
         _kept[:] = [engine]
         records = pipeline.answer_each(look_ahead.batches(engine.batch_size), engine, answer)
         bar = request.progress and sys.stderr.isatty() and not job.watched

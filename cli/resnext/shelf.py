@@ -7,9 +7,8 @@ weights, builds the model with timm, compiles it and keeps it.
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resnext.engines import CLASSIFIER, Engine, EngineName, EngineSpec, Graph, Precision, load_engine
 from resnext.engines.kept import kept, takes_seconds_once
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
     from resnext.provision import Provision
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRequest:
+class ModelRequest(NamedTuple):
     """Which model to run and how. `device` other than "cpu" needs the torch engine.
 
     `outputs` names what is wanted of what `graph` computes. `always_many` tunes for throughput whatever the number of
@@ -48,8 +46,7 @@ class ModelRequest:
     always_many: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedModel:
+class OpenedModel(NamedTuple):
     """A model that is ready. `load(many)` gives its engine, tuned for many photos or for the first answer."""
 
     name: str

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from conftest import clean_environment
 from resnext.errors import FailureCode, InputError
 from resnext.records import Failure, Source
-from resnext.sources import SourceConfig, find
+from resnext.sources import find
+from resnext.sources.config import SourceConfig
 
 TARS = [(".tar", "w"), (".tar.gz", "w:gz"), (".tgz", "w:gz"), (".tar.bz2", "w:bz2"), (".tar.xz", "w:xz")]
 CONTENT = bytes(range(256)) * 40
@@ -147,7 +148,8 @@ def test_a_header_may_not_claim_the_memory(tmp_path: Path) -> None:
 
 _LISTED = """
 import resource, sys
-from resnext.sources import SourceConfig, find
+from resnext.sources import find
+from resnext.sources.config import SourceConfig
 (photo,) = find(sys.argv[1:], SourceConfig())
 print(len(photo.read()), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from resnext.sources import SourceConfig
+from resnext.sources.config import SourceConfig
 from resnext.sources.counting import InputCount
 
 

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resnext.records import Failure, Source
-from resnext.sources import SourceConfig, find
-from resnext.sources.folders import DEFAULT_EXCLUDED_DIRS, FolderConfig, natural_key
+from resnext.sources import find
+from resnext.sources.config import DEFAULT_EXCLUDED_DIRS, FolderConfig, SourceConfig
+from resnext.sources.folders import natural_key
 
 NOT_ROOT = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may list everything; permissions need another user"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from resnext.records import Failure
-from resnext.sources import SourceConfig, find
-from resnext.sources.folders import FolderConfig
+from resnext.sources import find
+from resnext.sources.config import FolderConfig, SourceConfig
 
 FILES = [
     *("img2.jpg", "img10.jpg", "notes.txt", "plain", ".hidden.jpg"),

@@ -1,7 +1,6 @@
 """A compiled graph is kept, imported by the next start, and never believed when it is another's or damaged."""
 
 import shutil
-from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def kept_in(spec: EngineSpec) -> list[Path]:
 
 
 def test_the_second_start_needs_no_graph_and_answers_the_same(spec: EngineSpec) -> None:
-    expected = answer(replace(spec, graph_digest=None))
+    expected = answer(spec._replace(graph_digest=None))
     assert kept_in(spec) == []
     assert np.array_equal(answer(spec), expected)
     assert len(kept_in(spec)) == 1
@@ -53,8 +52,8 @@ def test_the_second_start_needs_no_graph_and_answers_the_same(spec: EngineSpec) 
 
 def test_each_graph_precision_and_processor_has_its_own(spec: EngineSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     answer(spec)
-    answer(replace(spec, graph_digest="of another graph"))
-    answer(replace(spec, precision="auto"))
+    answer(spec._replace(graph_digest="of another graph"))
+    answer(spec._replace(precision="auto"))
     assert len(kept_in(spec)) == 3
     monkeypatch.setattr(kept, "processor_features", lambda: ("another", "processor"))
     answer(spec)
@@ -63,7 +62,7 @@ def test_each_graph_precision_and_processor_has_its_own(spec: EngineSpec, monkey
 
 @pytest.mark.parametrize("many", [{"many": True}, {"batch_size": 2}])
 def test_only_what_is_tuned_for_one_photo_is_kept(spec: EngineSpec, many: dict[str, Any]) -> None:
-    answer(replace(spec, **many))
+    answer(spec._replace(**many))
     assert kept_in(spec) == []
 
 
@@ -86,7 +85,7 @@ def test_what_is_damaged_or_refused_is_made_again(spec: EngineSpec, content: byt
 def test_what_answers_otherwise_is_not_kept_and_not_tried_again(
     spec: EngineSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = answer(replace(spec, graph_digest=None))
+    expected = answer(spec._replace(graph_digest=None))
     monkeypatch.setattr(openvino_blobs, "_agree", lambda found, expected: False)
     assert np.array_equal(answer(spec), expected)
     (path,) = kept_in(spec)
@@ -99,7 +98,7 @@ def test_what_answers_otherwise_is_not_kept_and_not_tried_again(
 
 def test_where_nothing_can_be_kept_the_graph_serves(spec: EngineSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blobs.Blob, "can_be_kept", lambda self, size: False)
-    expected = answer(replace(spec, graph_digest=None))
+    expected = answer(spec._replace(graph_digest=None))
     assert np.array_equal(answer(spec), expected)
     assert kept_in(spec) == []
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from resnext.errors import FailureCode, UsageError
 from resnext.records import Failure
-from resnext.sources.lists import ListConfig, check, entries
+from resnext.sources.config import ListConfig
+from resnext.sources.lists import check, entries
 
 
 def read(path: Path, null: bool = False, column: str | None = None) -> list[str]:

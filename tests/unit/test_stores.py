@@ -9,7 +9,8 @@ import pytest
 
 from resnext.errors import InputError
 from resnext.records import Failure
-from resnext.sources import SourceConfig, find
+from resnext.sources import find
+from resnext.sources.config import SourceConfig
 
 fsspec: Any = pytest.importorskip("fsspec")
 

@@ -8,7 +8,8 @@ import pytest
 
 from hostile_server import PHOTO, HostileServer
 from resnext.errors import FailureCode, InputError
-from resnext.sources.addresses import FetchConfig, local_path, scheme_of, shown
+from resnext.sources.addresses import local_path, scheme_of, shown
+from resnext.sources.config import FetchConfig
 from resnext.sources.urls import Fetcher
 
 TIMEOUT, MAX_BYTES = 1.0, 2_000_000

@@ -9,7 +9,7 @@ from resnext.errors import UsageError
 if TYPE_CHECKING:
     from resnext.run import RunRequest
     from resnext.shelf import ModelRequest
-    from resnext.sources import SourceConfig
+    from resnext.sources.config import SourceConfig
 
 
 def run_request(
@@ -98,9 +98,8 @@ def source_config(
     Raises:
         UsageError: nothing to read, or stdin for two things.
     """
-    from resnext.sources import SourceConfig, check
-    from resnext.sources.folders import DEFAULT_EXCLUDED_DIRS, FolderConfig
-    from resnext.sources.lists import ListConfig
+    from resnext.sources import check
+    from resnext.sources.config import DEFAULT_EXCLUDED_DIRS, FolderConfig, ListConfig, SourceConfig
 
     config = SourceConfig(
         folders=FolderConfig(frozenset([*DEFAULT_EXCLUDED_DIRS, *(exclude_dir or ())]), include_hidden),

@@ -57,8 +57,6 @@ def features(
     its error. Exit status: 0 all saved, 1 some inputs failed, 2 wrong usage, 3 could not run.
     """
     with report_errors(debug):
-        from dataclasses import replace
-
         from resnext.commands import building
         from resnext.extraction import VECTORS, DType, Extraction, FeaturesRequest, Kind, computed_for
         from resnext.output.feature_files import FeatureLayout
@@ -81,7 +79,7 @@ def features(
             run=building.run_request(
                 paths,
                 # Always one way to compute: a photo's numbers must not depend on how many come with it.
-                replace(asked, graph=graph, outputs=arrays, always_many=True),
+                asked._replace(graph=graph, outputs=arrays, always_many=True),
                 building.source_config(
                     paths,
                     files_from,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,8 +15,7 @@ Precision = Literal["auto", "fp32", "bf16"]
 EngineName = Literal["openvino", "torch"]
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(NamedTuple):
     """What is computed of a photo, in timm's terms.
 
     "classifier": `logits` (B, num_classes) and, from the same pass, `pooled` (B, D), what the classifier sees.
@@ -66,8 +64,7 @@ class Engine(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class EngineSpec:
+class EngineSpec(NamedTuple):
     """What an engine is built from: small and picklable. `many` tunes for throughput, else for the first answer.
 
     `batch_size` None leaves the choice to the engine. `outputs` names what is wanted of what the graph computes.

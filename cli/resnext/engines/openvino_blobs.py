@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from resnext.engines import EngineSpec
 from resnext.engines.kept import kept
 from resnext.engines.openvino_import import NodeMaker, import_openvino
-from resnext.engines.weights_in_place import read_in_place
 from resnext.errors import DamagedEntry
 from resnext.models.entries import GRAPH_WEIGHTS
 
@@ -52,6 +51,8 @@ def import_or_compile(
 def _compiled_and_kept(
     core: Any, spec: EngineSpec, graph: Callable[[], Any], config: dict[str, Any], in_bf16: bool
 ) -> Any:
+    from resnext.engines.weights_in_place import read_in_place
+
     begin = perf_counter()
     compiled = core.compile_model(graph(), "CPU", config | {"CACHE_MODE": "OPTIMIZE_SIZE"})
     if not kept(spec, whole=False).can_be_kept(spec.graph.with_name(GRAPH_WEIGHTS).stat().st_size):

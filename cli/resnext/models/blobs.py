@@ -3,13 +3,12 @@
 A file is 64 bytes that begin with a digest, then the engine's own content.
 """
 
-import hashlib
 import mmap
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from resnext.models import debris
 from resnext.models.digests import digest_of_bytes
@@ -21,8 +20,7 @@ _OLD_SECONDS = 30 * 24 * 3600
 _read: dict[Path, memoryview] = {}  # a blob is checked once a run
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(NamedTuple):
     """A file in an entry's folder. `made_from` says all that its content depends on: another text, another file.
 
     Empty content says that nothing can be kept.
@@ -33,7 +31,7 @@ class Blob:
 
     @property
     def path(self) -> Path:
-        return self.folder / f"{hashlib.sha256(self.made_from.encode()).hexdigest()[:20]}.blob"
+        return self.folder / f"{digest_of_bytes(self.made_from.encode())[:20]}.blob"
 
     def read(self) -> memoryview | None:
         """The content, mapped; what is written to it stays private. None if none was kept, or not the one that was."""
@@ -85,5 +83,5 @@ class Blob:
             self.path.unlink()
 
     def _header(self, content: bytes | memoryview) -> bytes:
-        digest = hashlib.sha256(f"{digest_of_bytes(content)} {self.made_from}".encode()).digest()
-        return digest.ljust(_HEADER_BYTES, b"\0")
+        digest = digest_of_bytes(f"{digest_of_bytes(content)} {self.made_from}".encode())
+        return digest.encode().ljust(_HEADER_BYTES, b"\0")

@@ -11,7 +11,6 @@
 An entry's key is what it was made from: weights digest, architecture, versions of timm and OpenVINO, format version.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -25,6 +24,7 @@ from pathlib import Path
 
 from resnext.errors import DamagedEntry, OutputError
 from resnext.models import debris
+from resnext.models.digests import digest_of_bytes
 from resnext.models.entries import CompiledModel, Provenance, checked_entry, complete_entry
 from resnext.models.files import read_regular
 from resnext.records import Label
@@ -175,7 +175,7 @@ class Store:
         return self.compiled / f"{name.strip('.')[:60]}-{provenance.key}"
 
     def _ref_path(self, request: str) -> Path:
-        return self.refs / f"{hashlib.sha256(request.encode(errors='surrogateescape')).hexdigest()[:32]}.json"
+        return self.refs / f"{digest_of_bytes(request.encode(errors='surrogateescape'))}.json"
 
     def _make_folder(self, folder: Path) -> None:
         try:

@@ -4,7 +4,6 @@ The check finds damage that is there when it looks. OpenVINO opens the graph aga
 or by somebody with the user's own rights, is not defended against.
 """
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from resnext.models.digests import digest_and_size, digest_of
 from resnext.models.files import read_regular
 from resnext.records import Label, PreprocessingConfig
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 GRAPH = "graph.xml"
 GRAPH_WEIGHTS = "graph.bin"
 LABELS = "labels.json"
@@ -36,7 +35,7 @@ class Provenance:
 
     @property
     def key(self) -> str:
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:20]
+        return digest_of(asdict(self))[:20]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,8 @@ import io
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from resnext.errors import OutputError, ResnextError, UsageError
 from resnext.output.done import DoneInputs
@@ -31,8 +30,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class OutputRequest:
+class OutputRequest(NamedTuple):
     """What was asked of the rows. `path` None is stdout."""
 
     path: Path | None

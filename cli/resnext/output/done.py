@@ -1,6 +1,5 @@
 """What a result file already holds: which inputs are done, which rows stay, where its last whole row ends."""
 
-import hashlib
 from array import array
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -90,4 +89,6 @@ class Spans:
 
 
 def _digest(name: bytes) -> bytes:
+    import hashlib  # most runs have nothing done yet
+
     return hashlib.blake2b(name, digest_size=_DIGEST_BYTES).digest()

@@ -7,9 +7,8 @@ Nothing here knows photos: `features` keeps its notes the same way.
 import json
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from resnext import __version__
 from resnext.errors import UsageError
@@ -18,8 +17,7 @@ _FORMAT_VERSION = 1
 _MAX_BYTES = 1 << 20  # a real one has some hundred; a template may be long
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What decides the content of the rows, by the name that people know it by: an option, or "the weights"."""
 
     command: str

@@ -3,37 +3,18 @@
 import functools
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from resnext.errors import FailureCode, InputError, UsageError
 from resnext.records import Failure, Source
-from resnext.sources import globs, lists, stdin
-from resnext.sources.addresses import FetchConfig, local_path, scheme_of, shown
-from resnext.sources.folders import FolderConfig, walk
-from resnext.sources.lists import ListConfig
+from resnext.sources import stdin
+from resnext.sources.config import FetchConfig, SourceConfig
+from resnext.sources.folders import walk
 
 if TYPE_CHECKING:
     from resnext.sources.urls import Fetcher
 
 _WEB = ("http", "https")
-
-
-@dataclass(frozen=True, slots=True)
-class SourceConfig:
-    """Where inputs come from besides the arguments, and within what bounds.
-
-    `files_from`: lists, read after the arguments. `timeout`: seconds for one address in all. `max_bytes` bounds what
-    comes from elsewhere: downloads, members of archives, stdin. `offline` leaves addresses alone.
-    """
-
-    folders: FolderConfig = field(default_factory=FolderConfig)
-    files_from: tuple[str, ...] = ()
-    lists: ListConfig = field(default_factory=ListConfig)
-    timeout: float = 30.0
-    retries: int = 2
-    max_bytes: int = 100_000_000
-    offline: bool = False
 
 
 def check(arguments: tuple[str, ...], config: SourceConfig) -> SourceConfig:
@@ -53,9 +34,12 @@ def check(arguments: tuple[str, ...], config: SourceConfig) -> SourceConfig:
         raise UsageError("--null and --column say how --files-from is read; there is no list")
     if [*arguments, *files_from].count(stdin.NAME) > 1:
         raise UsageError("stdin can be read only once: as one image (-) or as one list (--files-from -)")
-    for name in files_from:
-        lists.check(name, config.lists)
-    return replace(config, files_from=files_from)
+    if files_from:
+        from resnext.sources import lists
+
+        for name in files_from:
+            lists.check(name, config.lists)
+    return config._replace(files_from=files_from)
 
 
 def find(arguments: Iterable[str], config: SourceConfig) -> Iterator[Source | Failure]:
@@ -72,6 +56,10 @@ def find(arguments: Iterable[str], config: SourceConfig) -> Iterator[Source | Fa
             yield Source(argument, read=functools.partial(stdin.read_image, config.max_bytes), remote=True)
         else:
             yield from finder.find(argument)
+    if not config.files_from:
+        return
+    from resnext.sources import lists
+
     for name in config.files_from:
         for entry in lists.entries(name, config.lists):
             if isinstance(entry, Failure):
@@ -86,7 +74,11 @@ class _Finder:
 
     def find(self, name: str) -> Iterator[Source | Failure]:
         """One argument, or one entry of a list."""
-        scheme = scheme_of(name) if "://" in name else None
+        if "://" not in name:
+            return self._local(name)
+        from resnext.sources.addresses import local_path, scheme_of, shown
+
+        scheme = scheme_of(name)
         if scheme is None:
             return self._local(name)
         if scheme == "file" and "::" not in name:
@@ -116,8 +108,10 @@ class _Finder:
             parts = archives.split(path)
             if parts is not None:
                 return iter([archives.member(*parts, self._config.max_bytes)])
+        from resnext.sources import globs
+
         if globs.is_pattern(path):
-            return self._matches(path)
+            return self._matches(globs.expand(path, self._config.folders))
         return iter([Source(path)])
 
     def _file(self, path: str) -> Iterator[Source | Failure]:
@@ -128,8 +122,8 @@ class _Finder:
                 return archives.pictures(path, self._config.folders, self._config.max_bytes)
         return iter([Source(path)])
 
-    def _matches(self, pattern: str) -> Iterator[Source | Failure]:
-        for match in globs.expand(pattern, self._config.folders):
+    def _matches(self, matches: Iterator[str | Failure]) -> Iterator[Source | Failure]:
+        for match in matches:
             if isinstance(match, Failure):
                 yield match
             elif os.path.isdir(match):  # noqa: PTH112

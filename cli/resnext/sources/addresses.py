@@ -2,7 +2,6 @@
 
 import os
 import re
-from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from resnext.errors import FailureCode, InputError
@@ -10,15 +9,6 @@ from resnext.errors import FailureCode, InputError
 # One scheme, or several that are chained as fsspec chains them: zip://a.jpg::s3://bucket/photos.zip
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)(?:::[a-zA-Z][a-zA-Z0-9+.-]+)*://")
 _USER = re.compile(r"(\w://)([^/?#]*)@", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class FetchConfig:
-    """`timeout`: seconds for one address in all, retries included. `max_bytes` counts what was unpacked."""
-
-    timeout: float
-    retries: int
-    max_bytes: int
 
 
 def scheme_of(text: str) -> str | None:

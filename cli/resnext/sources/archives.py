@@ -10,7 +10,8 @@ from types import ModuleType
 from resnext.errors import FailureCode, InputError
 from resnext.records import Failure, Source
 from resnext.sources import tars, zips
-from resnext.sources.folders import FolderConfig, is_wanted
+from resnext.sources.config import FolderConfig
+from resnext.sources.folders import is_wanted
 
 MEMBER_MARK = "!/"
 _ZIP_SUFFIXES = (".zip", ".cbz")

@@ -3,7 +3,8 @@
 import os
 import threading
 
-from resnext.sources import SourceConfig, archives, find
+from resnext.sources import archives, find
+from resnext.sources.config import SourceConfig
 
 
 class InputCount:

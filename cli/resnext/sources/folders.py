@@ -6,30 +6,17 @@ Only what looks like a picture is taken: photos lie beside films, notes and data
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from resnext.errors import FailureCode
 from resnext.records import Failure, Source
+from resnext.sources.config import FolderConfig
 
-# Folders of other programs: version control, packages, thumbnails of NAS systems and photo managers, rubbish bins.
-DEFAULT_EXCLUDED_DIRS = (
-    *(".git", ".hg", ".svn", "node_modules", "__pycache__"),
-    *("@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", "__MACOSX"),
-)
 IMAGE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .webp .avif .avifs .gif .tif .tiff .bmp .jp2 .j2k .jpf .jpx .jpc .j2c .mpo"
     " .ppm .pgm .pbm .pnm .ico .heic .heif .hif .jxl".split()
 )
 _Identity = tuple[int, int]  # device and inode
 _DIGITS = re.compile(r"(\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class FolderConfig:
-    """What a walk through a folder takes: `excluded_dirs` by name; files and folders that begin with a dot, or not."""
-
-    excluded_dirs: frozenset[str] = frozenset(DEFAULT_EXCLUDED_DIRS)
-    include_hidden: bool = False
 
 
 def walk(folder: str, config: FolderConfig) -> Iterator[Source | Failure]:

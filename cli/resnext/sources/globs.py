@@ -7,7 +7,8 @@ from fnmatch import translate
 
 from resnext.errors import FailureCode
 from resnext.records import Failure, Source
-from resnext.sources.folders import FolderConfig, is_dir, is_picture, natural_key
+from resnext.sources.config import FolderConfig
+from resnext.sources.folders import is_dir, is_picture, natural_key
 
 _MAGIC = re.compile(r"[*?[]")
 _ANY_DEPTH = "**"

@@ -10,13 +10,13 @@ import io
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from resnext.errors import FailureCode, UsageError
 from resnext.records import Failure, Source
 from resnext.sources import stdin
+from resnext.sources.config import ListConfig
 
 Kind = Literal["lines", "null", "csv", "tsv", "jsonl", "parquet"]
 
@@ -29,14 +29,6 @@ _CHUNK_BYTES = 1 << 16
 _MAX_ENTRY_BYTES = 1 << 20  # what has no separator for so long is no list
 _BOM = b"\xef\xbb\xbf"
 _ROWS_AT_ONCE = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class ListConfig:
-    """How lists are read: `null` says that NUL separates the entries, `column` names that of a table."""
-
-    null: bool = False
-    column: str | None = None
 
 
 def check(name: str, config: ListConfig) -> None:

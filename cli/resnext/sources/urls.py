@@ -27,7 +27,8 @@ import httpx2
 from resnext import __version__
 from resnext.errors import FailureCode, InputError
 from resnext.records import Source
-from resnext.sources.addresses import FetchConfig, shown
+from resnext.sources.addresses import shown
+from resnext.sources.config import FetchConfig
 
 MAX_REDIRECTS = 5
 _RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
