@@ -85,8 +85,8 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
     import_ahead(openvino=request.model.engine == "openvino")
     few = _few(request)
     model = Shelf(notices).open(request.model, few=few)
-    # What is imported and decoded from here on is then no longer in its way.
-    for_few = begun(lambda: model.load(False)) if few else None
+    # Compiled code, most of it: what is imported and decoded from here on goes on beside it.
+    loading = begun(lambda: model.load(False)) if few and request.model.engine == "openvino" else None
     from resnext import pipeline
     from resnext.batches import LookAhead
     from resnext.loading import loader
@@ -103,7 +103,7 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
         gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
         answer = job.answer()
         many = look_ahead.at_least(_MANY, _LOOK_SECONDS)
-        engine = for_few() if for_few is not None and not many else model.load(many)
+        engine = loading() if loading and (request.model.always_many or not many) else model.load(many)
         _kept[:] = [engine]
         records = pipeline.answer_each(look_ahead.batches(engine.batch_size), engine, answer)
         bar = request.progress and sys.stderr.isatty() and not job.watched
@@ -128,9 +128,12 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
 
 
 def _few(request: RunRequest) -> bool:
-    """Whether a few photos are all that was named, as far as a look at the names tells."""
+    """Whether a few pictures of one frame are all that was named, as far as a look at the names tells."""
+    from resnext.sources.folders import is_picture
+
     # Path.is_file would raise where it may not look.
-    return 0 < len(request.paths) < _MANY and all(os.path.isfile(path) for path in request.paths)  # noqa: PTH113
+    named = 0 < len(request.paths) < _MANY and not request.sources.files_from and request.frames == 1
+    return named and all(is_picture(path) and os.path.isfile(path) for path in request.paths)  # noqa: PTH113
 
 
 def list_inputs(request: RunRequest, done: "DoneInputs", *, as_json: bool) -> ExitCode:

@@ -100,6 +100,33 @@ def test_what_a_killed_process_left_goes_with_the_next_one(tmp_path: Path) -> No
     assert not old.exists() and young.exists()
 
 
+def test_what_was_broken_off_a_moment_ago_is_no_waste_of_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes the same blob again takes the place of a process that was killed, or is at it now."""
+    one, other = Blob(tmp_path, "one"), Blob(tmp_path, "other")
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "replace", lambda self, target: target)
+        one.keep(CONTENT)
+        other.keep(CONTENT)
+    assert len(list(tmp_path.iterdir())) == 2 and found(one) is None
+    one.keep(CONTENT)
+    assert found(one) == CONTENT and len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_slower_of_two_leaves_it_to_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, quick = Blob(tmp_path, "a graph"), Blob(tmp_path, "a graph")
+    replace = Path.replace
+
+    def outrun(self: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", replace)
+        quick.keep(CONTENT)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", outrun)
+    slow.keep(b"late")
+    assert found(slow) == CONTENT
+    assert [path.name for path in tmp_path.iterdir()] == [slow.path.name]
+
+
 def test_blobs_of_processors_that_are_gone_do_not_pile_up(tmp_path: Path) -> None:
     gone, here = Blob(tmp_path, "gone"), Blob(tmp_path, "here")
     for each in (gone, here):

@@ -96,6 +96,17 @@ def test_what_answers_otherwise_is_not_kept_and_not_tried_again(
     assert kept_in(spec) == [path] and path.stat().st_mtime_ns == before
 
 
+def test_what_can_not_be_exported_is_compiled_each_time(spec: EngineSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> None:
+        raise RuntimeError("not implemented")
+
+    expected = answer(spec._replace(graph_digest=None))
+    monkeypatch.setattr(openvino_blobs, "_imported", refused)
+    for _ in range(2):
+        assert np.array_equal(answer(spec), expected)
+    assert [path.stat().st_size for path in kept_in(spec)] == [64]
+
+
 def test_where_nothing_can_be_kept_the_graph_serves(spec: EngineSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blobs.Blob, "can_be_kept", lambda self, size: False)
     expected = answer(spec._replace(graph_digest=None))
@@ -169,6 +180,16 @@ def test_a_graph_that_is_kept_whole_needs_no_other_file(resnext50: tuple[Store, 
     many = classified(store, weights, heard, many=True)
     assert "damaged" in heard.lines[told] and "compiled" in heard.lines[-1]
     assert np.abs(many - expected).max() < 0.1 * expected.std()
+
+
+def test_what_is_not_faster_is_not_kept_whole(resnext50: tuple[Store, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    store, weights = resnext50
+    monkeypatch.setattr(openvino_blobs, "perf_counter", cycle((0, 1, 1, 3)).__next__)
+    first = classified(store, weights, Heard())
+    (entry,) = store.compiled.iterdir()
+    (blob,) = entry.glob("*.blob")
+    assert 64 < blob.stat().st_size < 2_000_000
+    assert np.array_equal(classified(store, weights, Heard()), first)
 
 
 def test_a_damaged_or_refused_whole_one_is_made_again(resnext50: tuple[Store, Path]) -> None:

@@ -5,6 +5,7 @@ another form, see `weights_in_place`.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
@@ -59,22 +60,23 @@ def _compiled_and_kept(
         return compiled
     expected = _answers(compiled)
     seconds = perf_counter() - begin
-    try:
-        exported = compiled.export_model().getbuffer()
-    except RuntimeError:  # not every graph can be exported
-        kept(spec, whole=False).keep(b"")
-        return compiled
-    del compiled  # two large ones at once need not fit
     in_place = graph()
     if in_bf16 and read_in_place(in_place, NodeMaker()):
-        whole = core.compile_model(in_place, "CPU", config).export_model().getbuffer()
-        imported = _tried(core, whole, config, expected, seconds)
-        if imported is not None:
-            kept(spec, whole=True).keep(whole)
-            return imported
-    imported = _tried(core, exported, _beside(spec, config), expected)
-    kept(spec, whole=False).keep(exported if imported is not None else b"")
-    return imported if imported is not None else core.compile_model(graph(), "CPU", config)
+        del compiled  # two large ones at once need not fit
+        with suppress(RuntimeError):
+            exported = core.compile_model(in_place, "CPU", config).export_model().getbuffer()
+            imported = _tried(core, exported, config, expected, seconds)
+            if imported is not None:
+                kept(spec, whole=True).keep(exported)
+                return imported
+        compiled = core.compile_model(graph(), "CPU", config | {"CACHE_MODE": "OPTIMIZE_SIZE"})
+    with suppress(RuntimeError):  # not every graph can be exported, or imported again
+        exported = compiled.export_model().getbuffer()
+        if _tried(core, exported, _beside(spec, config), expected) is not None:
+            kept(spec, whole=False).keep(exported)
+            return compiled
+    kept(spec, whole=False).keep(b"")
+    return compiled
 
 
 def _tried(
@@ -84,13 +86,14 @@ def _tried(
     expected: list[NDArray[np.float32]],
     seconds: float = float("inf"),
 ) -> Any:
-    """Import what was exported; None if it can't be, or answers something else, or not in fewer seconds."""
+    """Import what was exported; None if it answers something else, or not in fewer seconds.
+
+    Raises:
+        RuntimeError: OpenVINO can't import it.
+    """
     begin = perf_counter()
-    try:
-        imported = _imported(core, exported, config)
-        answers = _answers(imported)
-    except RuntimeError:
-        return None
+    imported = _imported(core, exported, config)
+    answers = _answers(imported)
     return imported if perf_counter() - begin < seconds and _agree(answers, expected) else None
 
 

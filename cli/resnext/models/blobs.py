@@ -15,7 +15,7 @@ from resnext.models.digests import digest_of_bytes
 from resnext.models.files import open_regular
 
 _HEADER_BYTES = 64  # the content stays as aligned as it was made
-# Of another processor, most likely one that is gone: its file is made again in seconds if it comes back.
+# A blob is made again in seconds where it is missed.
 _OLD_SECONDS = 30 * 24 * 3600
 _read: dict[Path, memoryview] = {}  # a blob is checked once a run
 
@@ -59,12 +59,9 @@ class Blob(NamedTuple):
         """Put the content in place in one step. Where that can't be done, later runs do without."""
         import tempfile
 
-        debris.sweep(self.folder)
         with suppress(OSError):
-            for other in self.folder.glob("*.blob"):
-                if debris.modified(other) < time.time() - _OLD_SECONDS:
-                    other.unlink(missing_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=debris.NEW_FILE, dir=self.folder)
+            self._remove_others()
+            handle, temporary = tempfile.mkstemp(prefix=self._passing_name, dir=self.folder)
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(self._header(content))
@@ -75,6 +72,21 @@ class Blob(NamedTuple):
             except BaseException:
                 Path(temporary).unlink(missing_ok=True)
                 raise
+
+    def _remove_others(self) -> None:
+        """Remove what was broken off, and blobs of processors that are most likely gone.
+
+        A process that is at the same blob now loses its file, and leaves it to this one.
+        """
+        debris.sweep(self.folder)
+        for other in self.folder.iterdir():
+            old = other.suffix == ".blob" and debris.modified(other) < time.time() - _OLD_SECONDS
+            if old or other.name.startswith(self._passing_name):
+                other.unlink(missing_ok=True)
+
+    @property
+    def _passing_name(self) -> str:
+        return f"{debris.NEW_FILE}{self.path.stem}-"
 
     def remove(self) -> None:
         """Forget the content, as far as that goes."""
