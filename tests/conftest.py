@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from resnext.terminal import Notices
+
 REPO = Path(__file__).resolve().parent.parent
 SAMPLES = REPO / "sample_images"
 HOSTILE = REPO.parent / "shared" / "hostile"
@@ -19,6 +21,17 @@ HOSTILE = REPO.parent / "shared" / "hostile"
 # Whatever the machine says about terminals, hubs and proxies must not reach a test.
 _SCRUBBED_PREFIXES = ("RESNEXT_", "HF_", "HUGGINGFACE_", "XDG_", "TRANSFORMERS_", "TORCH_HOME", "COLUMNS", "NO_COLOR")
 _LOOPBACK = ("127.", "::1", "localhost")
+
+
+class Heard(Notices):
+    """Keeps what a user would have been told."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.lines: list[str] = []
+
+    def info(self, message: str) -> None:
+        self.lines.append(message)
 
 
 def clean_environment(home: Path, cache: Path) -> dict[str, str]:

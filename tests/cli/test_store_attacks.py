@@ -14,11 +14,10 @@ import numpy as np
 import pytest
 
 from checkpoints import save_safetensors, seeded_state_dict
-from conftest import SAMPLES, RunResnext, clean_environment
+from conftest import SAMPLES, Heard, RunResnext, clean_environment
 from resnext.errors import ResnextError
 from resnext.models.compiled import Store
 from resnext.shelf import ModelRequest, Shelf
-from resnext.terminal import Notices
 
 SMALL = "mobilenetv3_small_050.lamb_in1k"
 LITE0 = ModelRequest(model="lite0", precision="fp32")
@@ -26,17 +25,6 @@ PHOTO = str(SAMPLES / "coffee.png")
 PROCESSES = 8
 
 # -- damage ----------------------------------------------------------------------------------------------------------
-
-
-class Heard(Notices):
-    """Keeps what a user would have been told."""
-
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.lines: list[str] = []
-
-    def info(self, message: str) -> None:
-        self.lines.append(message)
 
 
 @pytest.fixture(scope="module")

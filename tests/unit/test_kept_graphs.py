@@ -10,13 +10,13 @@ import pytest
 from numpy.typing import NDArray
 
 from checkpoints import save_safetensors, seeded_state_dict
+from conftest import Heard
 from resnext.engines import EngineSpec, kept, load_engine, openvino_blobs, weights_in_place
 from resnext.engines.openvino_import import import_openvino
 from resnext.models import blobs
 from resnext.models.compiled import Store
 from resnext.models.entries import read_entry
 from resnext.shelf import ModelRequest, Shelf
-from resnext.terminal import Notices
 
 PIXELS = np.random.default_rng(3).normal(size=(1, 3, 224, 224)).astype(np.float32)
 
@@ -123,17 +123,6 @@ def test_another_answer_is_told_from_rounding() -> None:
 
 
 # -- kept whole ------------------------------------------------------------------------------------------------------
-
-
-class Heard(Notices):
-    """Keeps what a user would have been told."""
-
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.lines: list[str] = []
-
-    def info(self, message: str) -> None:
-        self.lines.append(message)
 
 
 @pytest.fixture
