@@ -1,4 +1,4 @@
-"""What a run will import, imported in a thread of its own while the main one checks the model."""
+"""What a start does in threads of their own: imports while the main one checks the model, then loading the engine."""
 
 import importlib
 import os

@@ -74,7 +74,7 @@ class Blob(NamedTuple):
                 raise
 
     def _remove_others(self) -> None:
-        """Remove what was broken off, and blobs of processors that are most likely gone.
+        """Remove what was broken off, and blobs that are older than a month: their processors are most likely gone.
 
         A process that is at the same blob now loses its file, and leaves it to this one.
         """
