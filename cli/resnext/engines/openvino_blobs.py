@@ -1,7 +1,7 @@
 """A graph as OpenVINO compiled it for one photo and this processor, kept: importing it is the faster start.
 
-The passes over the graph, a third to a half of the time of loading a small model, are then behind it. What weighs much is kept in
-another form, see `weights_in_place`.
+The passes over the graph, a third to a half of the time of loading a small model, are then behind it. What weighs much
+is kept in another form, see `weights_in_place`.
 """
 
 from collections.abc import Callable
