@@ -166,6 +166,37 @@ except Interrupted as interrupt:
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
+def test_many_signals_at_one_moment(tmp_path: Path, warm_cache: Path) -> None:
+    """A closed terminal and a stop at once: their handlers nest, on a stack that must hold them all.
+
+    What computes sets a small one for the thread that loads it (openvino: two handlers' worth).
+    """
+    program = """
+import os, signal, threading
+from resnext.interrupts import Interrupted, ending_on_signals
+from resnext.shelf import ModelRequest, Shelf
+from resnext.terminal import Notices
+
+together = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
+for number in together:
+    signal.signal(number, lambda number, frame: None)
+engine = Shelf(Notices(quiet=False)).open(ModelRequest("lite0")).load(True)
+try:
+    with ending_on_signals():
+        signal.pthread_sigmask(signal.SIG_BLOCK, together)
+        for number in together:
+            signal.pthread_kill(threading.get_ident(), number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, together)
+except Interrupted:
+    print("interrupted", flush=True)
+os._exit(0)
+"""
+    environment = clean_environment(tmp_path, warm_cache)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
+
+
 def _has_started(pid: int) -> bool:
     """Whether the program has taken the signals over: SIGTERM is caught, which Python itself does not do."""
     if not Path("/proc/self/status").exists():

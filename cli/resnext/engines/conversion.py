@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from resnext.engines import Graph
-from resnext.engines.openvino_import import import_openvino
+from resnext.engines.openvino_import import import_openvino, new_core
 from resnext.engines.precision_marks import mark_depthwise
 from resnext.engines.timm_models import TimmModel
 from resnext.engines.timm_outputs import outputs_of
@@ -51,9 +51,9 @@ def convert(model: TimmModel, outputs: Graph, folder: Path) -> None:
     for output, name in zip(graph.outputs, outputs.outputs, strict=True):
         output.get_tensor().set_names({name})
     _save(openvino, graph, folder / GRAPH)
-    if mark_depthwise(folder / GRAPH) and not _runs(openvino, folder / GRAPH, pixels):
+    if mark_depthwise(folder / GRAPH) and not _runs(folder / GRAPH, pixels):
         _save(openvino, graph, folder / GRAPH)  # without the marks
-    _check(openvino, folder / GRAPH, pixels, reference)
+    _check(folder / GRAPH, pixels, reference)
     _write_in_large_pieces(folder / GRAPH_WEIGHTS)
 
 
@@ -75,19 +75,17 @@ def _write_in_large_pieces(path: Path) -> None:
     again.replace(path)
 
 
-def _runs(openvino: object, graph: Path, pixels: torch.Tensor) -> bool:
+def _runs(graph: Path, pixels: torch.Tensor) -> bool:
     """Whether the graph runs in this processor's own precision: OpenVINO can't mix two in every model (fastvit)."""
-    core = openvino.Core()  # type: ignore[attr-defined]
     try:
-        core.compile_model(graph, "CPU")({0: pixels.numpy()})
+        new_core().compile_model(graph, "CPU")({0: pixels.numpy()})
     except RuntimeError:
         return False
     return True
 
 
-def _check(openvino: object, graph: Path, pixels: torch.Tensor, reference: tuple[torch.Tensor, ...]) -> None:
-    core = openvino.Core()  # type: ignore[attr-defined]
-    compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+def _check(graph: Path, pixels: torch.Tensor, reference: tuple[torch.Tensor, ...]) -> None:
+    compiled = new_core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     outputs = compiled({0: pixels.numpy()})
     for index, expected in enumerate(tensor.numpy() for tensor in reference):
         if not np.isfinite(expected).all():

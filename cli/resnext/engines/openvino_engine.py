@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from resnext.engines import EngineSpec, Precision
 from resnext.engines.normalisation import Normalisation
 from resnext.engines.openvino_blobs import import_or_compile
-from resnext.engines.openvino_import import NodeMaker, import_openvino
+from resnext.engines.openvino_import import NodeMaker, new_core
 from resnext.engines.processor import processor_features
 from resnext.engines.wide_groups import widen_groups
 from resnext.errors import ModelError
@@ -27,7 +27,7 @@ class OpenVINOEngine:
     """A compiled graph: dynamic batches tuned for the first answer, or static batches and several at once for many."""
 
     def __init__(self, spec: EngineSpec) -> None:
-        core = import_openvino().Core()
+        core = new_core()
         in_bf16 = _in_bf16(core, spec.precision)
         has_amx = in_bf16 and "amx_bf16" in processor_features()
         config: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT" if spec.many else "LATENCY"}

@@ -3,6 +3,7 @@
 import importlib
 import sys
 import threading
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -41,6 +42,28 @@ def import_openvino() -> ModuleType:
                 return _import_without({_CONVERTER: None})
         except ImportError as error:
             raise ModelError(f"openvino can't be imported here ({error}); use --engine torch") from error
+
+
+def new_core() -> Any:
+    """An OpenVINO core, its plugin for the processor loaded, which is done in a thread of its own.
+
+    The plugin gives the thread that loads it a stack for signal handlers that holds two of them. Python runs its own
+    handlers there, nested when signals come together: a third one in the main thread crashes the process.
+
+    Raises:
+        ModelError: openvino is not installed, or can't be loaded.
+    """
+    core = import_openvino().Core()
+    # What fails here fails again where the core is used.
+    loading = threading.Thread(target=_load_plugin, args=(core,), name="plugin")
+    loading.start()
+    loading.join()
+    return core
+
+
+def _load_plugin(core: Any) -> None:
+    with suppress(RuntimeError):
+        core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class NodeMaker:
