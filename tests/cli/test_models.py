@@ -156,6 +156,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(resnext: RunResnext, tmp_pa
     ("arguments", "words"),
     [
         (["-m", "resnxt50_32x4d"], "did you mean"),
+        (["-m", "nope"], "'resnext info' lists the models"),
         (["-m", "ssl_resnext101_32x8d"], "--weights FILE"),
         (["-m", "lite0", "--weights", "/nowhere.pth"], "/nowhere.pth"),
         (["-m", "50-32x4d", "--weights", str(PHOTO)], "an image, not weights"),

@@ -263,7 +263,8 @@ def _known_cfg(timm_name: str) -> dict[str, Any]:
     timm = import_timm()
     if not timm.is_model(timm_name):
         near = ", ".join(near_names(timm_name))
-        raise ModelError(f"no model is called {timm_name!r}" + (f"; did you mean {near}?" if near else ""))
+        advice = f"did you mean {near}?" if near else "'resnext info' lists the models"
+        raise ModelError(f"no model is called {timm_name!r}; {advice}")
     cfg = timm.models.get_pretrained_cfg(timm_name)
     if cfg is None:
         raise ModelError(f"timm has no pretrained weights for {timm_name}; give a checkpoint with --weights FILE")
