@@ -12,42 +12,7 @@ from typing import Any
 
 import pytest
 
-from resnext.terminal import Notices
-
-REPO = Path(__file__).resolve().parent.parent
-SAMPLES = REPO / "sample_images"
-HOSTILE = REPO.parent / "shared" / "hostile"
-
-# Whatever the machine says about terminals, hubs and proxies must not reach a test.
-_SCRUBBED_PREFIXES = ("RESNEXT_", "HF_", "HUGGINGFACE_", "XDG_", "TRANSFORMERS_", "TORCH_HOME", "COLUMNS", "NO_COLOR")
-_LOOPBACK = ("127.", "::1", "localhost")
-
-
-class Heard(Notices):
-    """Keeps what a user would have been told."""
-
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.lines: list[str] = []
-
-    def info(self, message: str) -> None:
-        self.lines.append(message)
-
-
-def clean_environment(home: Path, cache: Path) -> dict[str, str]:
-    """An environment for a subprocess: nothing inherited that changes what resnext does; offline by default."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(_SCRUBBED_PREFIXES) and "proxy" not in name.lower()
-    }
-    return kept | {
-        "HOME": str(home),
-        "RESNEXT_CACHE": str(cache),
-        "HF_HOME": str(home / "hub"),
-        "HF_HUB_OFFLINE": "1",
-        "TERM": "xterm",
-    }
+from support.program import LOOPBACK, SCRUBBED_PREFIXES, RunResnext, clean_environment, warmed
 
 
 def pytest_configure() -> None:
@@ -71,7 +36,7 @@ def amount(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
-        if name.startswith(_SCRUBBED_PREFIXES) or "proxy" in name.lower():
+        if name.startswith(SCRUBBED_PREFIXES) or "proxy" in name.lower():
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home" / "hub"))
@@ -83,30 +48,17 @@ def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: Any) -> None:
-        if self.family != socket.AF_UNIX and not str(address[0]).startswith(_LOOPBACK):
+        if self.family != socket.AF_UNIX and not str(address[0]).startswith(LOOPBACK):
             raise AssertionError(f"a test reached for the network: {address}")
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
-def all_printed(terminal: int) -> bytes:
-    """What is printed on a pseudo-terminal until the last process on its other side is gone."""
-    printed = b""
-    while True:
-        try:
-            chunk = os.read(terminal, 65536)
-        except OSError:  # Linux's way to say that the other side is closed
-            return printed
-        if not chunk:
-            return printed
-        printed += chunk
-
-
 @pytest.fixture(scope="session")
 def timm() -> Any:
     """timm, imported the way the project does (the torchvision beside it may be built for another torch)."""
-    from resnext.engines.timm_models import import_timm
+    from resnext.compiling.timm_models import import_timm
 
     return import_timm()
 
@@ -133,16 +85,6 @@ def maps_cache(shared_root: Path) -> Path:
     return warmed(shared_root, "maps-cache")
 
 
-def warmed(shared_root: Path, name: str) -> Path:
-    """Make a cache for all xdist workers with the bundled model compiled in it."""
-    cache = shared_root / name
-    environment = clean_environment(shared_root / "home", cache)
-    # The store's own lock makes the other workers wait for the first one's build.
-    command = [sys.executable, "-m", "resnext", "classify", "-m", "lite0", str(SAMPLES / "coffee.png")]
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
-    return cache
-
-
 @pytest.fixture
 def own_cache(warm_cache: Path, tmp_path: Path) -> Path:
     """A copy of the warm cache that a test may change."""
@@ -156,9 +98,6 @@ def bundled_graph(warm_cache: Path) -> Path:
     """The bundled model's graph of logits and pooled features."""
     (graph,) = warm_cache.glob("compiled/*/graph.xml")
     return graph
-
-
-RunResnext = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture

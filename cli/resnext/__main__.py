@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 
-from resnext.interrupts import Interrupted, die_of, ending_on_signals
+from resnext.console.interrupts import Interrupted, die_of, ending_on_signals
 
 
 def main() -> None:
@@ -26,8 +26,8 @@ def main() -> None:
     except BrokenPipeError:
         pass
     except OSError as error:
+        from resnext.console.terminal import say
         from resnext.errors import ExitCode
-        from resnext.terminal import say
 
         say(f"error: stdout: can't write: {error.strerror}")
         code = int(ExitCode.CANNOT_RUN)
@@ -42,7 +42,7 @@ def run() -> None:
     _occupy_closed_descriptors()
     try:
         with ending_on_signals():
-            from resnext.terminal import keep_stderr_for_our_own_lines
+            from resnext.console.terminal import keep_stderr_for_our_own_lines
 
             if not debug:
                 keep_stderr_for_our_own_lines()
@@ -50,15 +50,15 @@ def run() -> None:
 
             app()
     except Interrupted as interrupt:
-        from resnext.terminal import say
+        from resnext.console.terminal import say
 
         say("interrupted; the rows that were written stay")
         die_of(interrupt.number)
     except Exception as error:
         if debug:
             raise
+        from resnext.console.terminal import say
         from resnext.errors import ExitCode
-        from resnext.terminal import say
 
         # A fault of ours: everything that a user can cause is a ResnextError and was reported where it belongs.
         say(f"internal error: {type(error).__name__}: {str(error)[:300]}; please report it with the output of --debug")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum, StrEnum
 
-from resnext.terminal import say
+from resnext.console.terminal import say
 
 
 class ExitCode(IntEnum):

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from conftest import SAMPLES, RunResnext
+from support.program import SAMPLES, RunResnext
 
 
 def _rows(text: str) -> list[dict[str, Any]]:

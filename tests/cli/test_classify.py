@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conftest import SAMPLES, RunResnext
+from support.program import SAMPLES, RunResnext
 
 # Top-1 of the bundled model, as (label, synset); the photos that it knows for sure.
 EXPECTED = {"coffee.png": ("espresso", "n07920052"), "camera.tif": ("tripod", "n04485082")}
@@ -42,7 +42,7 @@ def test_labels_equal_timms_own(resnext: RunResnext, timm: Any) -> None:
     import torch
     from PIL import Image, ImageCms, ImageOps
 
-    from resnext.engines.timm_models import build
+    from resnext.compiling.timm_models import build
     from resnext.models import weights
 
     data = importlib.import_module("timm.data")
@@ -234,7 +234,7 @@ def test_rows_of_names_that_are_not_utf8_can_be_found_again(resnext: RunResnext,
 def test_a_reader_that_leaves_ends_the_run_quietly(resnext: RunResnext, tmp_path: Path, warm_cache: Path) -> None:
     import sys
 
-    from conftest import clean_environment
+    from support.program import clean_environment
 
     command = [sys.executable, "-m", "resnext", "classify", "-m", "lite0", *[str(SAMPLES / "coffee.png")] * 300]
     with subprocess.Popen(
@@ -273,7 +273,7 @@ def test_c_libraries_do_not_write_to_the_users_stderr(resnext: RunResnext, tmp_p
 def test_a_closed_stderr_changes_nothing(resnext: RunResnext, warm_cache: Path, tmp_path: Path) -> None:
     import sys
 
-    from conftest import clean_environment
+    from support.program import clean_environment
 
     command = f'exec "{sys.executable}" -m resnext classify -m lite0 "{SAMPLES / "coffee.png"}" 2>&-'
     done = subprocess.run(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conftest import SAMPLES, clean_environment
+from support.program import SAMPLES, clean_environment
 
 PHOTOS = sorted(path for path in SAMPLES.iterdir() if path.suffix != ".md")
 LITE0 = ("features", "-m", "lite0", "--exact")
@@ -112,10 +112,10 @@ def test_memory_stays_flat(tmp_path: Path, amount: Callable[[int, int], int]) ->
 import resource, sys
 import numpy as np
 from pathlib import Path
-from resnext.pipeline import answer_each
-from resnext.extraction import checked
-from resnext.output.feature_files import FeatureFile, FeatureLayout
-from resnext.output.sidecar import Settings
+from resnext.pipeline.loop import answer_each
+from resnext.pipeline.features_job import checked
+from resnext.outputs.vectors.feature_file import FeatureFile, FeatureLayout
+from resnext.outputs.run_note import Settings
 from resnext.records import Batch, Features, Source
 
 class Engine:

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from checkpoints import normalised, save_safetensors, seeded_state_dict
-from conftest import SAMPLES, RunResnext, clean_environment
+from resnext.console.terminal import Notices
 from resnext.engines import EngineSpec, Graph, load_engine
 from resnext.models.catalog import CATALOG
-from resnext.models.compiled import Store
-from resnext.shelf import ModelRequest, Shelf
-from resnext.terminal import Notices
+from resnext.shelf.shelf import ModelRequest, Shelf
+from resnext.store.store import Store
+from support.checkpoints import normalised, save_safetensors, seeded_state_dict
+from support.program import SAMPLES, RunResnext, clean_environment
 
 FAMILY = [entry for entry in CATALOG if entry.origin == "hub"]
 PHOTOS = sorted(path for path in SAMPLES.iterdir() if path.suffix != ".md")

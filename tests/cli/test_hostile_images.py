@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from conftest import HOSTILE, RunResnext
 from resnext.errors import FailureCode
-from resnext.formats import PLUGINS
+from resnext.images.formats import PLUGINS
+from support.program import HOSTILE, RunResnext
 
 ALLOWED = {*PLUGINS, "MPO"}
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from conftest import SAMPLES, RunResnext, all_printed, clean_environment
-from hostile_names import fill
+from support.hostile_names import fill
+from support.program import SAMPLES, RunResnext, all_printed, clean_environment
 
 LITE0 = ("classify", "-m", "lite0", "-k", "1")
 OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")

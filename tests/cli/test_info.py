@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from test_startup import imported_by
 
-from checkpoints import save_safetensors, seeded_state_dict
-from conftest import RunResnext, clean_environment
-from loopback_hub import LoopbackHub
 from resnext.models.catalog import CATALOG, DEFAULT_MODEL
+from support.checkpoints import save_safetensors, seeded_state_dict
+from support.imports import imported_by
+from support.loopback_hub import LoopbackHub
+from support.program import RunResnext, clean_environment
 
 HEAVY = {"torch", "timm", "torchvision", "openvino", "huggingface_hub", "PIL"}
 SMALL = "mobilenetv3_small_050.lamb_in1k"

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from conftest import SAMPLES, RunResnext, clean_environment
-from resnext.loading import DECODING_BYTES
+from resnext.images.loading import DECODING_BYTES
+from support.program import SAMPLES, RunResnext, clean_environment
 
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 # What the program, the bundled model and its batches take beside the decoding.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SAMPLES, all_printed, clean_environment
+from support.program import SAMPLES, all_printed, clean_environment
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
 
@@ -120,7 +120,7 @@ def test_where_python_swallows_exceptions(place: str) -> None:
     """In a callback or a destructor a signal is neither printed as a fault nor lost: it ends what runs after that."""
     program = f"""
 import os, signal, time, weakref
-from resnext.interrupts import Interrupted, ending_on_signals
+from resnext.console.interrupts import Interrupted, ending_on_signals
 
 def ask():
     os.kill(os.getpid(), signal.SIGTERM)
@@ -149,7 +149,7 @@ def test_a_signal_that_follows_at_once_is_no_traceback() -> None:
     """Who presses Ctrl-C twice meets the moment between the end of the clean-up and the end of the process."""
     program = """
 import os, signal
-from resnext.interrupts import Interrupted, die_of, ending_on_signals
+from resnext.console.interrupts import Interrupted, die_of, ending_on_signals
 
 try:
     with ending_on_signals():
@@ -173,9 +173,9 @@ def test_many_signals_at_one_moment(tmp_path: Path, warm_cache: Path) -> None:
     """
     program = """
 import os, signal, threading
-from resnext.interrupts import Interrupted, ending_on_signals
-from resnext.shelf import ModelRequest, Shelf
-from resnext.terminal import Notices
+from resnext.console.interrupts import Interrupted, ending_on_signals
+from resnext.shelf.shelf import ModelRequest, Shelf
+from resnext.console.terminal import Notices
 
 together = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 for number in together:

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from checkpoints import save_safetensors, seeded_state_dict
-from conftest import SAMPLES, clean_environment
-from loopback_hub import LoopbackHub
+from support.checkpoints import save_safetensors, seeded_state_dict
+from support.loopback_hub import LoopbackHub
+from support.program import SAMPLES, clean_environment
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 as POSIX has it")
 
@@ -41,8 +41,8 @@ _STORE = (
     _DEADLY
     + """
 from pathlib import Path
-from resnext.models.compiled import Store
-from resnext.models.entries import CompiledModel, Provenance
+from resnext.store.store import Store
+from resnext.store.entries import CompiledModel, Provenance
 from resnext.errors import DamagedEntry
 from resnext.records import Label, PreprocessingConfig
 root, content = Path(sys.argv[1]), sys.argv[2].encode()
@@ -85,8 +85,8 @@ def test_a_run_killed_at_every_step(
     """After each: --resume ends with one row an input, and an old file is as it was until the new one is whole."""
     if ending == "parquet":
         pytest.importorskip("pyarrow")
-    from resnext.output.stored import stored_rows
-    from resnext.output.whole import whole_file_rows
+    from resnext.outputs.results.stored import stored_rows
+    from resnext.outputs.results.whole import whole_file_rows
 
     environment = clean_environment(tmp_path / "home", warm_cache)
     inputs = [str(SAMPLES / "coffee.png"), str(SAMPLES / "camera.tif"), "missing.jpg"]

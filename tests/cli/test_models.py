@@ -14,15 +14,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from checkpoints import normalised, save_safetensors, seeded_state_dict
-from conftest import SAMPLES, RunResnext, clean_environment
-from loopback_hub import LoopbackHub
+from resnext.console.terminal import Notices
 from resnext.engines import EngineSpec, load_engine
 from resnext.models.catalog import CATALOG
 from resnext.models.checkpoints import ssl_resnext_of
-from resnext.models.compiled import Store
-from resnext.shelf import ModelRequest, Shelf
-from resnext.terminal import Notices
+from resnext.shelf.shelf import ModelRequest, Shelf
+from resnext.store.store import Store
+from support.checkpoints import normalised, save_safetensors, seeded_state_dict
+from support.loopback_hub import LoopbackHub
+from support.program import SAMPLES, RunResnext, clean_environment
 
 FAMILY = [entry for entry in CATALOG if entry.origin == "hub"]
 PHOTO = SAMPLES / "coffee.png"
@@ -224,7 +224,7 @@ def test_ssl_resnexts_are_told_by_their_shapes(timm: Any) -> None:
 
 _TIMM_PRETRAINED = """
 import json, sys
-from resnext.engines.timm_models import import_timm
+from resnext.compiling.timm_models import import_timm
 timm = import_timm()
 import timm.data, torch
 from PIL import Image

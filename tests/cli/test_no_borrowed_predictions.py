@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from conftest import SAMPLES, RunResnext
+from support.program import SAMPLES, RunResnext
 
 GOOD, BAD = 400, 100
 # Another batch size takes other kernels, which round otherwise: seen up to 0.002 in bfloat16.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SAMPLES, RunResnext, clean_environment
+from support.program import SAMPLES, RunResnext, clean_environment
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="disks and limits as POSIX has them")
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from conftest import SAMPLES, RunResnext, clean_environment
-from hostile_names import fill
+from support.hostile_names import fill
+from support.program import SAMPLES, RunResnext, clean_environment
 
 COFFEE, CAMERA, CHINA = SAMPLES / "coffee.png", SAMPLES / "camera.tif", SAMPLES / "china.jpg"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import REPO, RunResnext
+from support.program import REPO, RunResnext
 
 README = (REPO / "README.md").read_text()
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from conftest import SAMPLES, RunResnext, clean_environment
-from kills import Job, Toll, kill_and_resume
+from support.kills import Job, Toll, kill_and_resume
+from support.program import SAMPLES, RunResnext, clean_environment
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 as POSIX has it")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SAMPLES, clean_environment
+from support.program import SAMPLES, clean_environment
 
 pytestmark = [
     pytest.mark.slow,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conftest import SAMPLES, RunResnext, clean_environment
+from support.program import SAMPLES, RunResnext, clean_environment
 
 COFFEE, CAMERA = str(SAMPLES / "coffee.png"), str(SAMPLES / "camera.tif")
 

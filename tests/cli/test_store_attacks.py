@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from checkpoints import save_safetensors, seeded_state_dict
-from conftest import SAMPLES, Heard, RunResnext, clean_environment
 from resnext.errors import ResnextError
-from resnext.models.compiled import Store
-from resnext.shelf import ModelRequest, Shelf
+from resnext.shelf.shelf import ModelRequest, Shelf
+from resnext.store.store import Store
+from support.checkpoints import save_safetensors, seeded_state_dict
+from support.program import SAMPLES, Heard, RunResnext, clean_environment
 
 SMALL = "mobilenetv3_small_050.lamb_in1k"
 LITE0 = ModelRequest(model="lite0", precision="fp32")

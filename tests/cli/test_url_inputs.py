@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SAMPLES, RunResnext, clean_environment
-from hostile_server import HostileServer
+from support.hostile_server import HostileServer
+from support.program import SAMPLES, RunResnext, clean_environment
 
 
 @pytest.fixture(scope="module")

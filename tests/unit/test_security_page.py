@@ -3,11 +3,13 @@
 import inspect
 import re
 
-from conftest import REPO
-from resnext import color, decode, interrupts, labels, loading
+from resnext.answers import own_labels
 from resnext.commands.classify import classify
-from resnext.output import stored
+from resnext.console import interrupts
+from resnext.images import color, decode, loading
+from resnext.outputs.results import stored
 from resnext.sources import lists, tars, urls, zips
+from support.program import REPO
 
 
 def test_every_bound_is_the_codes_own() -> None:
@@ -29,7 +31,7 @@ def test_every_bound_is_the_codes_own() -> None:
         "contents of a tar archive that wait to be decoded": mib(tars._WAITING_BYTES),
         "a zip archive's table of contents": mib(zips._MAX_TABLE_BYTES),
         "a colour profile": mib(color._PROFILE_BYTES),
-        "a file of labels": mib(labels._MAX_BYTES),
+        "a file of labels": mib(own_labels._MAX_BYTES),
         "a row of a result file that is gone on with": mib(stored.MAX_ROW_BYTES),
         "clean-up after Ctrl-C, SIGTERM or SIGHUP": f"{interrupts.CLEAN_UP_SECONDS:g} s",
     }

@@ -4,7 +4,7 @@ from typing import get_args
 
 import typer
 
-from resnext import options
+from resnext.commands import options
 from resnext.errors import report_errors
 
 
@@ -56,19 +56,19 @@ def classify(
     inputs failed, 2 wrong usage, 3 could not run.
     """
     with report_errors(debug):
-        from resnext.commands import building
-        from resnext.labelling import ClassifyRequest, Labelling
-        from resnext.output import OutputRequest, check_output, choose_format
+        from resnext.commands import requests
+        from resnext.console.terminal import Notices
+        from resnext.outputs import OutputRequest, check_output, choose_format
+        from resnext.outputs.writers import LabelType
+        from resnext.pipeline.classify_job import ClassifyRequest, Labelling
+        from resnext.pipeline.run import list_inputs, run
         from resnext.records import OutputType, PredictionConfig
-        from resnext.run import list_inputs, run
-        from resnext.terminal import Notices
-        from resnext.writers import LabelType
 
         request = ClassifyRequest(
-            run=building.run_request(
+            run=requests.run_request(
                 paths,
-                building.model_request(model, weights, engine, device, precision, exact, batch_size, offline),
-                building.source_config(
+                requests.model_request(model, weights, engine, device, precision, exact, batch_size, offline),
+                requests.source_config(
                     paths,
                     files_from,
                     null,
@@ -93,9 +93,9 @@ def classify(
             prediction=PredictionConfig(
                 top_k=top_k,
                 threshold=threshold,
-                output_type=building.one_of("--output-type", output_type, get_args(OutputType)),
+                output_type=requests.one_of("--output-type", output_type, get_args(OutputType)),
             ),
-            label_type=building.one_of("--label-type", label_type, get_args(LabelType)),
+            label_type=requests.one_of("--label-type", label_type, get_args(LabelType)),
             output=OutputRequest(
                 path=output,
                 format=choose_format(format, json=json, template=template, output=output),
@@ -109,7 +109,7 @@ def classify(
             code = list_inputs(request.run, done, as_json=json or format == "jsonl")
         else:
             check_output(request.output)
-            building.check_summary(summary_file)
+            requests.check_summary(summary_file)
             notices = Notices(quiet=quiet, verbose=verbose)
             code = run(request.run, lambda opened: Labelling(request, opened), notices)
     raise typer.Exit(int(code))

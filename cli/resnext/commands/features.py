@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, get_args
 
 import typer
 
-from resnext import options
+from resnext.commands import options
 from resnext.errors import UsageError, report_errors
 
 if TYPE_CHECKING:
-    from resnext.output.feature_files import FeatureFile, FeatureLayout
-    from resnext.output.feature_stream import FeatureStream
+    from resnext.outputs.vectors.feature_file import FeatureFile, FeatureLayout
+    from resnext.outputs.vectors.feature_stream import FeatureStream
 
 
 def features(
@@ -57,30 +57,30 @@ def features(
     its error. Exit status: 0 all saved, 1 some inputs failed, 2 wrong usage, 3 could not run.
     """
     with report_errors(debug):
-        from resnext.commands import building
-        from resnext.extraction import VECTORS, DType, Extraction, FeaturesRequest, Kind, computed_for
-        from resnext.output.feature_files import FeatureLayout
-        from resnext.run import list_inputs, run
-        from resnext.terminal import Notices
+        from resnext.commands import requests
+        from resnext.console.terminal import Notices
+        from resnext.outputs.vectors.feature_file import FeatureLayout
+        from resnext.pipeline.features_job import VECTORS, DType, Extraction, FeaturesRequest, Kind, computed_for
+        from resnext.pipeline.run import list_inputs, run
 
-        chosen: Kind = building.one_of("--kind", kind, get_args(Kind))
+        chosen: Kind = requests.one_of("--kind", kind, get_args(Kind))
         if out_indices is not None and chosen != "multiscale":
             raise UsageError(f"--out-indices are levels of --kind multiscale, not of {chosen}")
         if normalize and chosen not in VECTORS:
             raise UsageError(f"--normalize is for vectors: --kind {' or '.join(VECTORS)}")
         graph, arrays = computed_for(chosen, _levels(out_indices or "1,2,3,4"))
-        asked = building.model_request(model, weights, engine, device, precision, exact, batch_size, offline)
-        saved_as: DType = building.one_of("--dtype", dtype, get_args(DType))
+        asked = requests.model_request(model, weights, engine, device, precision, exact, batch_size, offline)
+        saved_as: DType = requests.one_of("--dtype", dtype, get_args(DType))
         to_stdout = output is None or str(output) == "-"
         layout = FeatureLayout(output or Path("-"), "npy" if to_stdout else _format(output), arrays, saved_as)
         _check_format(layout.format, chosen, to_stdout)
         target = _target(layout, index, to_stdout=to_stdout, overwrite=overwrite, resume=resume)
         request = FeaturesRequest(
-            run=building.run_request(
+            run=requests.run_request(
                 paths,
                 # Always one way to compute: a photo's numbers must not depend on how many come with it.
                 asked._replace(graph=graph, outputs=arrays, always_many=True),
-                building.source_config(
+                requests.source_config(
                     paths,
                     files_from,
                     null,
@@ -110,7 +110,7 @@ def features(
             code = list_inputs(request.run, target.prepare(None), as_json=False)
         else:
             target.check()
-            building.check_summary(summary_file)
+            requests.check_summary(summary_file)
             notices = Notices(quiet=quiet, verbose=verbose)
             code = run(request.run, lambda opened: Extraction(request, opened), notices)
     raise typer.Exit(int(code))
@@ -128,7 +128,7 @@ def _levels(value: str) -> tuple[int, ...]:
 
 def _format(path: Path | None) -> str:
     """The format that the file's ending asks for."""
-    from resnext.output.feature_files import FORMATS
+    from resnext.outputs.vectors.feature_file import FORMATS
 
     suffix = path.suffix.lower().removeprefix(".") if path is not None else ""
     if suffix not in FORMATS:
@@ -147,8 +147,8 @@ def _check_format(format: str, kind: str, to_stdout: bool) -> None:
 def _target(
     layout: "FeatureLayout", index: Path | None, *, to_stdout: bool, overwrite: bool, resume: bool
 ) -> "FeatureFile | FeatureStream":
-    from resnext.output.feature_files import FeatureFile
-    from resnext.output.feature_stream import FeatureStream
+    from resnext.outputs.vectors.feature_file import FeatureFile
+    from resnext.outputs.vectors.feature_stream import FeatureStream
 
     if resume and overwrite:
         raise UsageError("--resume and --overwrite contradict each other")

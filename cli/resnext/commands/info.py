@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, get_args
 import typer
 import typer.core
 
-from resnext import options
+from resnext.commands import options
+from resnext.console.terminal import printable
 from resnext.errors import ExitCode, UsageError, report_errors
-from resnext.terminal import printable
 
 if TYPE_CHECKING:
+    from resnext.console.terminal import ColorChoice, Notices
     from resnext.info.page import Page
-    from resnext.models.compiled import Store
-    from resnext.terminal import ColorChoice, Notices
+    from resnext.store.store import Store
 
     Show = Callable[[dict[str, Any], Page], None]
 
@@ -85,8 +85,8 @@ def info(
     installation is sound. Exit status: 0 answered, 1 --check found something broken, 2 wrong usage, 3 could not run.
     """
     with report_errors(debug):
-        from resnext.models.compiled import Store, cache_root
-        from resnext.terminal import ColorChoice, Notices
+        from resnext.console.terminal import ColorChoice, Notices
+        from resnext.store.store import Store, cache_root
 
         if color not in get_args(ColorChoice):
             raise UsageError(f"--color {color}: not one of {', '.join(get_args(ColorChoice))}")
@@ -149,9 +149,9 @@ def _answer(request: InfoRequest, store: "Store", notices: "Notices", color: "Co
 
         write_json(found)
     else:
+        from resnext.console.terminal import use_color
         from resnext.info.page import Page
-        from resnext.output import terminal_width
-        from resnext.terminal import use_color
+        from resnext.outputs import terminal_width
 
         page = Page(terminal_width(), use_color(sys.stdout, color))
         show(found, page)
@@ -162,7 +162,7 @@ def _answer(request: InfoRequest, store: "Store", notices: "Notices", color: "Co
 def _ask(request: InfoRequest, store: "Store", notices: "Notices") -> "tuple[dict[str, Any], Show]":
     """The report that answers the request, and the room's way to lay it out."""
     if request.check:
-        from resnext.info import doctor
+        from resnext.info.health import doctor
 
         return doctor.report(store, notices, request.offline), doctor.show
     if request.download:

@@ -83,6 +83,6 @@ class EngineSpec(NamedTuple):
 
 def load_engine(spec: EngineSpec) -> Engine:
     """Load the compiled graph of `spec`; imports no torch."""
-    from resnext.engines.openvino_engine import OpenVINOEngine
+    from resnext.engines.openvino.engine import OpenVINOEngine
 
     return OpenVINOEngine(spec)

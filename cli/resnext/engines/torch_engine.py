@@ -6,9 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from resnext.engines import Graph, Precision
-from resnext.engines.timm_models import TimmModel
-from resnext.engines.timm_outputs import outputs_of
+from resnext.engines import Precision
 from resnext.errors import ModelError
 from resnext.records import PreprocessingConfig
 
@@ -21,27 +19,30 @@ _BATCH_ON_GPU = 64
 
 
 class TorchEngine:
-    """Runs a timm model with torch. Each batch is done when `submit` returns."""
+    """Runs a module that takes pixels (B, 3, H, W) and gives a tuple of arrays, called `names` in their order.
+
+    `outputs` are those of them that are wanted. Each batch is done when `submit` returns.
+    """
 
     depth = 1
 
     def __init__(
         self,
-        model: TimmModel,
+        module: torch.nn.Module,
+        names: tuple[str, ...],
+        outputs: tuple[str, ...],
         device: str,
         precision: Precision,
         batch_size: int | None,
-        graph: Graph,
-        outputs: tuple[str, ...],
         normalises: PreprocessingConfig | None = None,
     ) -> None:
         self._device = _device(device)
         on_cpu = self._device.type == "cpu"
         self.batch_size = batch_size or (_BATCH_ON_CPU if on_cpu else _BATCH_ON_GPU)
         self._bf16 = precision == "bf16"
-        self._names, self._outputs = graph.outputs, outputs
+        self._names, self._outputs = names, outputs
         self._normalises = normalises
-        self._module = outputs_of(model, graph).to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._module = module.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def submit(self, pixels: "Pixels") -> "_Finished":
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):

@@ -6,17 +6,18 @@ from typing import Any
 
 from resnext.errors import ModelError
 from resnext.info.amounts import age_text, millions_text, size_text
-from resnext.info.licences import licence_terms
 from resnext.info.page import Page
-from resnext.info.states import STATE_TEXTS, ModelState, StateName, auto_choice, state_of
-from resnext.models import catalog, inventory, requests, weights
+from resnext.models import catalog, weights
 from resnext.models.catalog import CatalogEntry, ModelName, ResNeXtShape
 from resnext.models.citations import bibtex
-from resnext.models.compiled import Store
-from resnext.models.entries import CompiledModel
-from resnext.models.hub_cache import find_cached
-from resnext.models.inventory import StoredEntry
+from resnext.models.hub import find_cached
+from resnext.models.licences import licence_terms
 from resnext.records import PreprocessingConfig
+from resnext.shelf.states import STATE_TEXTS, ModelState, StateName, auto_choice, state_of
+from resnext.store import inventory, request_keys
+from resnext.store.entries import CompiledModel
+from resnext.store.inventory import StoredEntry
+from resnext.store.store import Store
 
 _SEMI_SUPERVISED = (
     "Semi-supervised (SSL). A large teacher network is trained on ImageNet-1k's labelled photos and labels the"
@@ -69,14 +70,14 @@ def _of_shelf(name: ModelName, entry: CatalogEntry, store: Store) -> dict[str, A
 
 
 def _of_timm(name: ModelName, store: Store) -> dict[str, Any]:
-    from resnext.engines.timm_models import describe
-    from resnext.preprocess import from_pretrained_cfg
+    from resnext.compiling.timm_models import describe
+    from resnext.images.preprocess import from_pretrained_cfg
 
     facts = describe(name.timm_name)
     cfg = facts.pretrained_cfg
     repo = cfg.get("hf_hub_id")
     cached = find_cached(repo) if repo else None
-    compiled = inventory.find(store, requests.published(name))
+    compiled = inventory.find(store, request_keys.published(name))
     state: StateName = "compiled" if compiled is not None else "cached" if cached is not None else "download"
     licence = cfg.get("license") or "not stated"
     return {

@@ -7,10 +7,11 @@ from typing import Any
 from resnext.info.amounts import millions_text, size_text
 from resnext.info.card import compiled_row, compiled_text
 from resnext.info.page import Page
-from resnext.models import catalog, inventory, requests, weights
+from resnext.models import catalog, weights
 from resnext.models.catalog import ModelName
 from resnext.models.checkpoints import Holdings, num_classes_of, resnet_of, ssl_resnext_of, stated_architecture
-from resnext.models.compiled import Store
+from resnext.store import inventory, request_keys
+from resnext.store.store import Store
 
 _SHOWN_LABELS = 8
 _SHOWN_CHARACTERS = 200  # of a value that a training script stored
@@ -22,7 +23,7 @@ def report(path: Path, model: str | None, store: Store) -> dict[str, Any]:
     Raises:
         ModelError: it can't be read, or not without running code from it; or timm does not know `model`.
     """
-    from resnext.provision import holdings_of
+    from resnext.shelf.provision import holdings_of
 
     file = weights.from_file(path)
     held = holdings_of(file)
@@ -43,7 +44,7 @@ def report(path: Path, model: str | None, store: Store) -> dict[str, Any]:
         "labels": list(held.labels) if held.labels is not None else None,
         "metadata": {name[:_SHOWN_CHARACTERS]: _plain(value) for name, value in held.metadata.items()},
         "fit": _fit(name, held, classes) if name is not None else None,
-        "compiled": compiled_row(inventory.find(store, requests.checkpoint(name, path))),
+        "compiled": compiled_row(inventory.find(store, request_keys.checkpoint(name, path))),
     }
 
 
@@ -73,7 +74,7 @@ def show(found: dict[str, Any], page: Page) -> None:
 
 
 def _fit(name: ModelName, held: Holdings, classes: int | None) -> dict[str, Any]:
-    from resnext.engines import timm_models
+    from resnext.compiling import timm_models
 
     unlike, total = timm_models.unlike(name.timm_name, held.shapes, classes)
     return {"model": name.name, "tensors": total, "unlike": unlike}

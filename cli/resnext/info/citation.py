@@ -6,7 +6,7 @@ from resnext.info.card import named
 from resnext.info.page import Page
 from resnext.models.catalog import DEFAULT_MODEL
 from resnext.models.citations import bibtex
-from resnext.models.compiled import Store
+from resnext.store.store import Store
 
 
 def report(model: str | None, store: Store, offline: bool) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def report(model: str | None, store: Store, offline: bool) -> dict[str, Any]:
     """
     name = named(model or DEFAULT_MODEL, store, offline)
     if name.entry is None:
-        from resnext.engines import timm_models
+        from resnext.compiling import timm_models
 
         timm_models.licence(name.timm_name)  # raises for a name that timm does not know
     return {"model": name.name, "bibtex": bibtex(name)}

@@ -8,11 +8,12 @@ from resnext.errors import ModelError, UsageError
 from resnext.info.card import named
 from resnext.info.page import Column, Page
 from resnext.info.patterns import matches, with_wildcards
-from resnext.models import inventory, requests, weights
+from resnext.models import weights
 from resnext.models.catalog import ModelName
 from resnext.models.checkpoints import num_classes_of
-from resnext.models.compiled import Store
 from resnext.records import Label
+from resnext.store import inventory, request_keys
+from resnext.store.store import Store
 
 
 def report(pattern: str, model: str | None, checkpoint: Path | None, store: Store, offline: bool) -> dict[str, Any]:
@@ -62,21 +63,21 @@ def _matches(wildcards: str, pattern: str, label: Label) -> bool:
 
 
 def _of_model(name: ModelName, store: Store) -> tuple[Label, ...]:
-    stored = inventory.find(store, requests.published(name))
+    stored = inventory.find(store, request_keys.published(name))
     if stored is not None and stored.model is not None:
         return stored.model.labels()
-    from resnext.engines import timm_labels, timm_models
+    from resnext.compiling import imagenet_labels, timm_models
 
     if name.entry is not None:
-        return timm_labels.imagenet_labels(name.entry.num_classes)
+        return imagenet_labels.imagenet_labels(name.entry.num_classes)
     count = timm_models.describe(name.timm_name).pretrained_cfg.get("num_classes")
     if not count:
         raise ModelError(f"{name.name} has no classes: it was not trained to classify")
-    return timm_labels.imagenet_labels(count)
+    return imagenet_labels.imagenet_labels(count)
 
 
 def _of_checkpoint(path: Path) -> tuple[Label, ...]:
-    from resnext.provision import holdings_of
+    from resnext.shelf.provision import holdings_of
 
     held = holdings_of(weights.from_file(path))
     if held.labels is not None:
@@ -84,6 +85,6 @@ def _of_checkpoint(path: Path) -> tuple[Label, ...]:
     count = num_classes_of(held.shapes)
     if count is None:
         raise ModelError(f"{path}: no classifier is found in this checkpoint, and no names of classes")
-    from resnext.engines import timm_labels
+    from resnext.compiling import imagenet_labels
 
-    return timm_labels.imagenet_labels(count)
+    return imagenet_labels.imagenet_labels(count)

@@ -2,14 +2,15 @@
 
 from typing import Any
 
+from resnext.console.terminal import Notices
 from resnext.info.amounts import size_text
 from resnext.info.card import compiled_row
-from resnext.info.licences import licence_terms
 from resnext.info.page import Page
-from resnext.models import catalog, inventory, requests
-from resnext.models.compiled import Store
-from resnext.shelf import ModelRequest, Shelf
-from resnext.terminal import Notices
+from resnext.models import catalog
+from resnext.models.licences import licence_terms
+from resnext.shelf.shelf import ModelRequest, Shelf
+from resnext.store import inventory, request_keys
+from resnext.store.store import Store
 
 
 def report(models: tuple[str, ...], store: Store, notices: Notices, offline: bool) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def report(models: tuple[str, ...], store: Store, notices: Notices, offline: boo
     for model in models:
         name = catalog.resolve(catalog.DEFAULT_MODEL if model.casefold() == catalog.AUTO else model)
         shelf.open(ModelRequest(model=name.name, offline=offline))
-        found = inventory.find(store, requests.published(name))
+        found = inventory.find(store, request_keys.published(name))
         rows.append(
             {
                 "name": name.name,

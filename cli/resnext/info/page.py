@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from resnext.console.terminal import printable
 from resnext.errors import OutputError
-from resnext.output import ReaderGone, Stdout
-from resnext.terminal import printable
+from resnext.outputs import ReaderGone, Stdout
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -5,11 +5,12 @@ from typing import Any
 from resnext.errors import UsageError
 from resnext.info.page import Column, Page
 from resnext.info.patterns import matches, with_wildcards
-from resnext.info.states import StateName
-from resnext.models import catalog, inventory, requests
+from resnext.models import catalog
 from resnext.models.catalog import CATALOG
-from resnext.models.compiled import Store
-from resnext.models.hub_cache import find_cached
+from resnext.models.hub import find_cached
+from resnext.shelf.states import StateName
+from resnext.store import inventory, request_keys
+from resnext.store.store import Store
 
 _SHORT_STATES: dict[StateName, str] = {
     "compiled": "compiled",
@@ -25,7 +26,7 @@ def report(pattern: str, store: Store) -> dict[str, Any]:
     Raises:
         UsageError: there is none.
     """
-    from resnext.engines import timm_models
+    from resnext.compiling import timm_models
 
     wildcards = with_wildcards(pattern)
     found = dict(timm_models.search(wildcards))
@@ -69,7 +70,7 @@ def _row(timm_name: str, cfg: dict[str, Any], store: Store) -> dict[str, Any]:
     repo = cfg.get("hf_hub_id")
     reason = _unusable(cfg)
     state: StateName = "download"
-    if inventory.find(store, requests.published(name)) is not None:
+    if inventory.find(store, request_keys.published(name)) is not None:
         state = "compiled"
     elif name.entry is not None and name.entry.origin == "bundled":
         state = "bundled"

@@ -4,9 +4,9 @@ from typing import Any
 
 from resnext.info.amounts import millions_text
 from resnext.info.page import Page
-from resnext.info.states import STATE_TEXTS, auto_choice, state_of
 from resnext.models.catalog import CATALOG, CatalogEntry
-from resnext.models.compiled import Store
+from resnext.shelf.states import STATE_TEXTS, auto_choice, state_of
+from resnext.store.store import Store
 
 _FIGURES = ("top-1", "top-5", "ReaL", "params", "GFLOPs", "input", "download")
 _NAME_WIDTH = max(len(entry.name) for entry in CATALOG)

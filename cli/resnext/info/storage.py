@@ -6,10 +6,10 @@ from typing import Any
 
 from resnext.info.amounts import age_text, size_text
 from resnext.info.page import Column, Page
-from resnext.models import inventory
-from resnext.models.compiled import Store
-from resnext.models.hub_cache import hub_cache_folder, timm_weights
-from resnext.models.inventory import Removed, StoredEntry
+from resnext.models.hub import hub_cache_folder, timm_weights
+from resnext.store import inventory
+from resnext.store.inventory import Removed, StoredEntry
+from resnext.store.store import Store
 
 
 def report(store: Store) -> dict[str, Any]:

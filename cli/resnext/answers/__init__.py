@@ -1,0 +1,1 @@
+"""Arrays -> records: predictions and the user's own class names."""

@@ -1,0 +1,1 @@
+"""Done once a model, with timm and torch: build, convert, read checkpoints safely."""

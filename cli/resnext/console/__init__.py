@@ -1,0 +1,1 @@
+"""The terminal: notices, colour, text that is safe to print, signals."""

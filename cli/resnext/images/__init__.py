@@ -1,0 +1,1 @@
+"""A source -> the pixels that one model takes: formats, decoding, colour, frames, preprocessing."""

@@ -1,0 +1,1 @@
+"""`info --check`: is this installation sound?"""

@@ -1,0 +1,94 @@
+"""What a result file already holds: which inputs are done, which rows stay, where its last whole row ends."""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from resnext.outputs.writers.rows import exact_name
+from resnext.records import Failure, Source
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_DIGEST_BYTES = 16  # 128 bits of BLAKE2: two names never meet, not even names that were made to
+
+
+class DoneInputs:
+    """The inputs that need not be done again, each as often as it was done: 20 bytes for each, not its name.
+
+    Add all names first, then ask. `failed` counts those that were done and have no answer.
+    """
+
+    def __init__(self) -> None:
+        self._digests = bytearray()
+        self._sorted: NDArray[np.bytes_] | None = None
+        self._taken: NDArray[np.uint32]  # at the first of equal digests: how often it was asked for
+        self.count = 0
+        self.failed = 0
+        self.skipped = 0
+
+    def add(self, name: bytes, *, failed: bool = False) -> None:
+        """Note that the input of this exact name was done (once more)."""
+        self.failed += failed
+        self._digests += _digest(name)
+        self.count += 1
+
+    def take(self, name: bytes) -> bool:
+        """Whether this input was done; each time that it was answers for one time that it is asked."""
+        if not self.count:
+            return False
+        if self._sorted is None:
+            self._sort()
+        assert self._sorted is not None
+        digest = _digest(name)
+        first = int(self._sorted.searchsorted(digest))
+        if first == self.count or self._sorted[first] != digest.rstrip(b"\0"):  # as numpy gives them back
+            return False
+        times = 1
+        if first + 1 < self.count and self._sorted[first + 1] == self._sorted[first]:
+            times = int(self._sorted.searchsorted(digest, "right")) - first
+        if self._taken[first] == times:
+            return False
+        self._taken[first] += 1
+        return True
+
+    def remaining(self, inputs: Iterable[Source | Failure]) -> Iterator[Source | Failure]:
+        """Give the inputs that are not done yet, lazily; counts the others as `skipped`."""
+        for item in inputs:
+            source = item.source if isinstance(item, Failure) else item
+            if self.take(exact_name(source.file)):
+                self.skipped += 1
+            else:
+                yield item
+
+    def _sort(self) -> None:
+        import numpy as np
+
+        # In place: a million are 16 MB, and not for a moment more.
+        self._sorted = np.frombuffer(self._digests, dtype=f"S{_DIGEST_BYTES}")
+        self._sorted.sort()
+        self._taken = np.zeros(self.count, np.uint32)
+
+
+class Spans:
+    """Byte ranges of a file, in order; neighbours are one range."""
+
+    def __init__(self) -> None:
+        self._edges = array("Q")
+
+    def add(self, start: int, end: int) -> None:
+        """Add the range from `start` up to `end`, behind those before it."""
+        if self._edges and self._edges[-1] == start:
+            self._edges[-1] = end
+        else:
+            self._edges.extend((start, end))
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return iter(zip(self._edges[::2], self._edges[1::2], strict=True))
+
+
+def _digest(name: bytes) -> bytes:
+    import hashlib  # most runs have nothing done yet
+
+    return hashlib.blake2b(name, digest_size=_DIGEST_BYTES).digest()

@@ -1,0 +1,1 @@
+"""Files of rows that can be resumed."""

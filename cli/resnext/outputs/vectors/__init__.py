@@ -1,0 +1,1 @@
+"""Files of vectors and maps: .npy, .npz, Parquet, each with an index."""

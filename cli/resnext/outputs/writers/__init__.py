@@ -1,0 +1,85 @@
+"""Records -> text of output: one writer a format, all of them in WRITERS. Every record is one row, failures too."""
+
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Protocol, TextIO
+
+from resnext.errors import UsageError
+from resnext.outputs.writers.rows import LabelType, OutputConfig
+from resnext.records import Classified, Failure
+
+__all__ = ["FORMATS", "WHOLE_FORMATS", "WRITERS", "LabelType", "OutputConfig", "Writer", "format_for"]
+
+
+class Writer(Protocol):
+    """Writes one record at a time; nothing is kept back."""
+
+    def begin(self) -> None:
+        """What stands before the first row; left out where rows are added to a file that has some."""
+
+    def write(self, record: Classified | Failure) -> None: ...
+
+    def end(self) -> None:
+        """What stands after the last row, on every orderly end of a run, Ctrl-C included."""
+
+
+def _table(stream: TextIO, config: OutputConfig) -> Writer:
+    from resnext.outputs.writers.table import TableWriter
+
+    return TableWriter(stream, config)
+
+
+def _json_lines(stream: TextIO, config: OutputConfig) -> Writer:
+    from resnext.outputs.writers.lines import JsonLinesWriter
+
+    return JsonLinesWriter(stream, config)
+
+
+def _json_array(stream: TextIO, config: OutputConfig) -> Writer:
+    from resnext.outputs.writers.lines import JsonArrayWriter
+
+    return JsonArrayWriter(stream, config)
+
+
+def _delimited(stream: TextIO, config: OutputConfig, delimiter: str) -> Writer:
+    from resnext.outputs.writers.delimited import DelimitedWriter
+
+    return DelimitedWriter(stream, config, delimiter)
+
+
+def _template(stream: TextIO, config: OutputConfig) -> Writer:
+    from resnext.outputs.writers.template import TemplateWriter
+
+    return TemplateWriter(stream, config)
+
+
+# A run imports the one that it writes with.
+WRITERS: dict[str, Callable[[TextIO, OutputConfig], Writer]] = {
+    "table": _table,
+    "jsonl": _json_lines,
+    "json": _json_array,
+    "csv": lambda stream, config: _delimited(stream, config, ","),
+    "tsv": lambda stream, config: _delimited(stream, config, "\t"),
+    "template": _template,
+}
+# A file of these is made of all its rows at once; until then they gather as JSON Lines.
+WHOLE_FORMATS = ("json", "parquet")
+# What --format takes; a template is asked for by its own option.
+FORMATS = ("table", "jsonl", "json", "csv", "tsv", "parquet")
+_SUFFIXES = {
+    **{".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv", ".tab": "tsv"},
+    **{".parquet": "parquet", ".txt": "table"},
+}
+
+
+def format_for(path: str) -> str:
+    """The format that a file's ending asks for.
+
+    Raises:
+        UsageError: none does.
+    """
+    suffix = PurePath(path).suffix.lower()
+    if suffix not in _SUFFIXES:
+        endings = ", ".join(_SUFFIXES)
+        raise UsageError(f"{path}: the ending names no format; use one of {endings}, or give --format")
+    return _SUFFIXES[suffix]

@@ -1,0 +1,109 @@
+"""A record -> its row: the keys of the contract, which scripts depend on. Names are bytes, and are never lost."""
+
+import base64
+import os
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from resnext.console.terminal import printable
+from resnext.records import Classified, Failure, Label, OutputType, Prediction
+
+LabelType = Literal["name", "description", "detailed"]
+_SCORE_DIGITS = 6  # float32 holds no more
+
+
+@dataclass(frozen=True, slots=True)
+class OutputConfig:
+    """What stands in every row.
+
+    `terminal` says that the rows go to one: then nothing that it could obey is written. `color` and `width` (columns)
+    concern the table alone, `template` the format of that name.
+    """
+
+    model: str
+    top_k: int
+    label_type: LabelType = "name"
+    output_type: OutputType = "prob"
+    terminal: bool = False
+    color: bool = False
+    width: int = 80
+    template: str = ""
+
+
+def row_of(record: Classified | Failure, config: OutputConfig) -> dict[str, Any]:
+    """The row of a record with the keys of the contract."""
+    row: dict[str, Any] = {**file_keys(record.source.file), "status": "ok", "model": valid_text(config.model)}
+    if isinstance(record, Failure):
+        error = {"code": str(record.code), "message": valid_text(record.message)}
+        return {**row, "status": "error", "predictions": [], "error": error}
+    return {**row, "predictions": [_prediction_row(each, config) for each in record.predictions], "error": None}
+
+
+def label_text(label: Label, label_type: LabelType) -> str:
+    """The label as asked for: the first name, all synonyms, or those with the definition."""
+    if label_type == "name":
+        return label.name
+    if label_type == "description" or not label.definition:
+        return label.description
+    return f"{label.description}: {label.definition}"
+
+
+def exact_name(file: str) -> bytes:
+    """The bytes of an input's name, as the file system has them."""
+    try:
+        return os.fsencode(file)
+    except UnicodeEncodeError:  # no name of a file here: a line of a list, say
+        return file.encode("utf-8", "surrogatepass")
+
+
+def name_in_row(row: dict[str, Any]) -> bytes:
+    """The exact name that a row was written for; `file_b64` goes before `file`.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is no row of ours.
+    """
+    file, encoded = _text(row["file"]), row.get("file_b64")
+    return base64.b64decode(encoded, validate=True) if encoded else exact_name(file)
+
+
+def base64_name(file: str) -> str:
+    """The exact bytes of a name in base64."""
+    return base64.b64encode(exact_name(file)).decode()
+
+
+def valid_text(text: str) -> str:
+    r"""`text`, with what no UTF-8 can carry (lone surrogates) written as \xNN or \uNNNN."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "".join(printable(char) if unicodedata.category(char) == "Cs" else char for char in text)
+    return text
+
+
+def _prediction_row(prediction: Prediction, config: OutputConfig) -> dict[str, Any]:
+    label = prediction.label
+    return {
+        "label": valid_text(label_text(label, config.label_type)),
+        "score": round(prediction.score, _SCORE_DIGITS),
+        "index": label.index,
+        "synset": label.synset,
+    }
+
+
+def file_keys(file: str) -> dict[str, str]:
+    r"""`file`, and where its bytes are no UTF-8 also `file_b64`: those bytes, which JSON can't carry as they are.
+
+    `file` then shows each such byte as \xNN.
+    """
+    try:
+        file.encode()
+    except UnicodeEncodeError:
+        return {"file": printable(file), "file_b64": base64_name(file)}
+    return {"file": file}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value

@@ -1,0 +1,1 @@
+"""The run that joins sources, images, engines, answers and outputs."""

@@ -1,0 +1,101 @@
+"""What is `classify`'s own in a run: logits become labels, records become rows."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+from resnext.answers.own_labels import read_labels
+from resnext.console.terminal import use_color
+from resnext.outputs import Output, OutputRequest, Settings, terminal_width
+from resnext.outputs.done import DoneInputs
+from resnext.outputs.writers import WRITERS, LabelType, OutputConfig, Writer
+from resnext.records import Classified
+
+if TYPE_CHECKING:
+    from resnext.pipeline.loop import Row
+    from resnext.pipeline.run import RunRequest
+    from resnext.records import Label, PredictionConfig, Source
+    from resnext.shelf.shelf import OpenedModel
+
+
+class ClassifyRequest(NamedTuple):
+    """All that one run of `classify` was asked for."""
+
+    run: "RunRequest"
+    labels: Path | None
+    prediction: "PredictionConfig"
+    label_type: LabelType
+    output: OutputRequest
+
+
+class Labelling:
+    """The Job of `classify`.
+
+    Raises:
+        UsageError: the labels are not those of the model.
+    """
+
+    verb = "labelled"
+
+    def __init__(self, request: ClassifyRequest, model: "OpenedModel") -> None:
+        self._request, self._model = request, model
+        self._own_labels = read_labels(request.labels, model.num_classes) if request.labels else None
+        self._target = request.output.target()
+        self.watched = request.output.path is None and sys.stdout.isatty()
+
+    def prepare(self) -> DoneInputs:
+        return self._target.prepare(self._settings())
+
+    def answer(self) -> "Callable[[Source, Row], Classified]":
+        from resnext.answers.predictions import predict
+
+        labels = self._own_labels or self._model.labels()
+        return lambda source, row: Classified(source, predict(row["logits"], labels, self._request.prediction))
+
+    def output(self) -> Output:
+        return Output(self._target, self._make_writer)
+
+    def _settings(self) -> Settings:
+        """What the content of the rows depends on: a run that goes on with them must have the same."""
+        request, model = self._request, self._model
+        return Settings(
+            "classify",
+            {
+                "--format": request.output.format,
+                "--model": model.name,
+                "weights": f"sha256:{model.weights_digest[:32]}",
+                "--labels": _digest_of(self._own_labels) if self._own_labels else None,
+                "--engine": request.run.model.engine,
+                "--precision": request.run.model.precision,
+                "--exact": request.run.exact,
+                "--top-k": min(request.prediction.top_k, model.num_classes),
+                "--threshold": request.prediction.threshold,
+                "--output-type": request.prediction.output_type,
+                "--label-type": request.label_type,
+                "--frames": request.run.frames,
+                "--template": request.output.template or None,
+            },
+        )
+
+    def _make_writer(self, stream: TextIO) -> Writer:
+        request, model = self._request, self._model
+        config = OutputConfig(
+            model=model.name,
+            top_k=min(request.prediction.top_k, model.num_classes),
+            label_type=request.label_type,
+            output_type=request.prediction.output_type,
+            terminal=self._target.is_terminal,
+            color=use_color(sys.stdout, request.run.color) and request.output.path is None,
+            width=terminal_width(),
+            template=request.output.template,
+        )
+        return WRITERS[self._target.format](stream, config)
+
+
+def _digest_of(labels: "tuple[Label, ...]") -> str:
+    import hashlib
+
+    names = json.dumps([label.name for label in labels]).encode()
+    return f"sha256:{hashlib.sha256(names).hexdigest()[:32]}"

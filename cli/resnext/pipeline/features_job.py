@@ -1,0 +1,112 @@
+"""What is `features`' own in a run: the engine's arrays become checked vectors and maps, which go to files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from resnext.engines import CLASSIFIER, Graph
+from resnext.errors import FailureCode, InputError
+from resnext.outputs.done import DoneInputs
+from resnext.outputs.run_note import Settings
+from resnext.outputs.vectors.feature_file import FeatureFile
+from resnext.outputs.vectors.feature_stream import FeatureStream
+from resnext.records import Features
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from resnext.pipeline.loop import Row
+    from resnext.pipeline.run import RunRequest
+    from resnext.records import Source
+    from resnext.shelf.shelf import OpenedModel
+
+Kind = Literal["pooled", "unpooled", "multiscale", "logits"]
+DType = Literal["float32", "float16"]
+VECTORS = ("pooled", "logits")
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesRequest:
+    """All that one run of `features` was asked for. `normalize` brings vectors to unit length (L2)."""
+
+    run: "RunRequest"
+    kind: Kind
+    dtype: DType
+    normalize: bool
+    target: FeatureFile | FeatureStream
+
+
+def computed_for(kind: Kind, out_indices: tuple[int, ...]) -> tuple[Graph, tuple[str, ...]]:
+    """What an engine must compute for a kind, and which of its outputs are saved."""
+    if kind in VECTORS:
+        return CLASSIFIER, (kind,)
+    graph = Graph("multiscale", out_indices) if kind == "multiscale" else Graph("unpooled")
+    return graph, graph.outputs
+
+
+class Extraction:
+    """The Job of `features`."""
+
+    verb = "saved"
+    watched = False
+
+    def __init__(self, request: FeaturesRequest, model: "OpenedModel") -> None:
+        self._request, self._model = request, model
+
+    def prepare(self) -> DoneInputs:
+        return self._request.target.prepare(self._settings())
+
+    def answer(self) -> "Callable[[Source, Row], Features]":
+        normalize, dtype = self._request.normalize, self._request.dtype
+
+        def saved(source: "Source", row: "Row") -> Features:
+            return Features(source, {name: checked(array, normalize, dtype) for name, array in row.items()})
+
+        return saved
+
+    def output(self) -> FeatureFile | FeatureStream:
+        return self._request.target
+
+    def _settings(self) -> Settings:
+        """What the rows depend on: a run that goes on with them must have the same."""
+        request, model = self._request, self._model
+        levels = ",".join(map(str, request.run.model.graph.out_indices))
+        return Settings(
+            "features",
+            {
+                "--model": model.name,
+                "weights": f"sha256:{model.weights_digest[:32]}",
+                "--kind": request.kind,
+                "--out-indices": levels or None,
+                "--dtype": request.dtype,
+                "--normalize": request.normalize,
+                "--engine": request.run.model.engine,
+                "--precision": request.run.model.precision,
+                "--exact": request.run.exact,
+                "--batch-size": request.run.model.batch_size,
+                "--frames": request.run.frames,
+            },
+        )
+
+
+def checked(array: "NDArray[np.float32]", normalize: bool, dtype: DType) -> "NDArray[np.floating[Any]]":
+    """One photo's array as it is saved, of `dtype`; with `normalize` of unit length, computed in float64.
+
+    Raises:
+        InputError: a number in it is not finite, or is none in `dtype`; it is zero and has no direction.
+    """
+    import numpy as np
+
+    if not np.isfinite(array).all():
+        raise InputError(FailureCode.NON_FINITE, "the model's answer is not a finite number")
+    if normalize:
+        length = np.linalg.norm(array.astype(np.float64))
+        if length == 0:
+            raise InputError(FailureCode.NON_FINITE, "all features are zero: there is no unit length for them")
+        array = (array / length).astype(np.float32)
+    with np.errstate(over="ignore"):
+        saved = array.astype(dtype, copy=False)
+    if not np.isfinite(saved).all():
+        raise InputError(FailureCode.NON_FINITE, f"a feature is too large for {dtype}")
+    return saved

@@ -1,0 +1,181 @@
+"""Decode ahead in threads, bounded, and hand out batches in input order.
+
+Rows can't drift from names: every Batch carries its sources beside their pixels, and a failure stands at its own place.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from resnext.errors import InputError
+from resnext.pipeline.pools import WaitingPool
+from resnext.records import Batch, Failure, Source
+
+if TYPE_CHECKING:
+    from resnext.records import Pixels
+
+Load = Callable[[Source], "Pixels"]
+
+# How long a batch waits for its next member before it goes out as it is: inputs may come from a slow pipe.
+_PATIENCE_SECONDS = 0.05
+# Inputs of other machines are fetched by so many threads, and so many are under way or wait for their turn: enough to
+# keep the engine busy over answers that take a second each.
+_FETCHES = 32
+_REMOTE_AHEAD = 128
+# The pixels of a batch of failures.
+_NOTHING = np.empty(0, np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoding:
+    source: Source
+    pixels: Future[Pixels]
+
+
+class _End:
+    """The last item of the queue; carries the error that ended the sources, if one did."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+class LookAhead:
+    """Decodes the next inputs while the engine works on these; memory is bounded, whatever the number of inputs.
+
+    Inputs of other machines are fetched further ahead, by threads of their own, and decoded with all others. Begins
+    to read and decode when it is made. `close()` it, or use it in a `with` block.
+    """
+
+    def __init__(self, sources: Iterable[Source | Failure], load: Load, *, workers: int) -> None:
+        self._sources = sources
+        self._load = load
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+        self._fetching = WaitingPool(_FETCHES, "fetch")
+        # Decoded photos wait here: as crops 0.15 MB each at 224 x 224, as timm's own transform makes them four times
+        # that. Each kind of input has its own bound, wide enough that decoding need not pause while the engine loads.
+        self._queue: queue.SimpleQueue[_Decoding | Failure | _End] = queue.SimpleQueue()
+        self._places = threading.BoundedSemaphore(16 * workers + 64)
+        self._remote_places = threading.BoundedSemaphore(_REMOTE_AHEAD)
+        self._closed = threading.Event()
+        self.found = 0
+        self._all_found = threading.Event()
+        self._feeder = threading.Thread(target=self._feed, name="sources", daemon=True)
+        self._feeder.start()
+
+    def __enter__(self) -> LookAhead:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading sources and drop what is waiting; a photo that is being decoded is not waited for."""
+        self._closed.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._fetching.close()
+
+    def at_least(self, count: int, seconds: float) -> bool:
+        """Whether there are `count` inputs or more; yes if their end is not in sight within `seconds`."""
+        end = time.monotonic() + seconds
+        while self.found < count and not self._all_found.is_set() and time.monotonic() < end:
+            time.sleep(0.001)
+        return self.found >= count or not self._all_found.is_set()
+
+    def total(self) -> int | None:
+        """The number of inputs; None while they are still being found."""
+        return self.found if self._all_found.is_set() else None
+
+    def batches(self, batch_size: int) -> Iterator[Batch | None]:
+        """Give Batches of up to `batch_size` images in input order; None when nothing came for a while.
+
+        Any error of the sources themselves is raised here, after everything that came before it.
+        """
+        entries: list[Source | Failure] = []
+        pixels: list[Pixels] = []
+        item: _Decoding | Failure | _End | None = None
+        while True:
+            try:
+                if item is None:
+                    item = self._queue.get(timeout=_PATIENCE_SECONDS)
+                if isinstance(item, _End):
+                    break
+                entry = item if isinstance(item, Failure) else self._decoded(item, pixels)
+            except queue.Empty:
+                # What is complete goes out now: the next input may be a slow one, or not there yet.
+                yield self._batch(entries, pixels) if entries else None
+                entries, pixels = [], []
+                continue
+            except Exception as fault:  # ours, not the photo's: what came before it is handed out first
+                item = _End(fault)
+                break
+            self._free_place(item)
+            entries.append(entry)
+            item = None
+            if len(pixels) >= batch_size or len(entries) >= 4 * batch_size:
+                yield self._batch(entries, pixels)
+                entries, pixels = [], []
+        if entries:
+            yield self._batch(entries, pixels)
+        if item.error is not None:
+            raise item.error
+
+    def _decoded(self, item: _Decoding, pixels: list[Pixels]) -> Source | Failure:
+        """Add one photo's pixels, or give its Failure. Raises queue.Empty while it is still being decoded."""
+        if not item.pixels.done() and not wait((item.pixels,), _PATIENCE_SECONDS).done:
+            raise queue.Empty
+        try:
+            pixels.append(item.pixels.result())
+        except InputError as error:
+            return Failure(item.source, error.code, str(error))
+        return item.source
+
+    def _batch(self, entries: list[Source | Failure], pixels: list[Pixels]) -> Batch:
+        return Batch(tuple(entries), np.stack(pixels) if pixels else _NOTHING)
+
+    def _feed(self) -> None:
+        error: BaseException | None = None
+        try:
+            for source in self._sources:
+                self.found += 1
+                if not self._place_for(source):
+                    return
+                self._queue.put(source if isinstance(source, Failure) else self._decoding(source))
+        except BaseException as raised:  # carried to the reader, which raises it
+            error = raised
+        self._all_found.set()
+        self._queue.put(_End(error))
+
+    def _decoding(self, source: Source) -> _Decoding:
+        if source.remote and source.read is not None:
+            return _Decoding(source, self._fetching.submit(lambda: self._fetched(source)))
+        return _Decoding(source, self._pool.submit(self._load, source))
+
+    def _fetched(self, source: Source) -> Pixels:
+        """Fetch, then wait for the decoding: no more than _FETCHES contents are held at once."""
+        assert source.read is not None
+        content = source.read()
+        return self._pool.submit(self._load, replace(source, read=lambda: content)).result()
+
+    def _place_for(self, source: Source | Failure) -> bool:
+        """Wait until one more input may be under way; False when there is no need any more."""
+        places = self._remote_places if _is_remote(source) else self._places
+        while not self._closed.is_set():
+            if places.acquire(timeout=_PATIENCE_SECONDS):
+                return True
+        return False
+
+    def _free_place(self, item: _Decoding | Failure) -> None:
+        remote = isinstance(item, _Decoding) and _is_remote(item.source)
+        (self._remote_places if remote else self._places).release()
+
+
+def _is_remote(source: Source | Failure) -> bool:
+    return isinstance(source, Source) and source.remote

@@ -1,0 +1,217 @@
+"""One run: a frozen request in, records out to where they go, an exit code back. Joins the rooms; knows no option.
+
+What `classify` and `features` share is here; what differs is the Job that they hand in.
+"""
+
+import gc
+import os
+import sys
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from resnext.console.terminal import say
+from resnext.errors import ExitCode, OutputError, TooManyFailures, UsageError
+from resnext.pipeline.start import begun, import_ahead
+from resnext.records import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from resnext.console.terminal import ColorChoice, Notices
+    from resnext.engines import Engine
+    from resnext.outputs import DoneInputs
+    from resnext.pipeline.look_ahead import LookAhead
+    from resnext.pipeline.loop import Row
+    from resnext.pipeline.progress import RunProgress
+    from resnext.records import Answer, Source
+    from resnext.shelf.shelf import ModelRequest, OpenedModel
+    from resnext.sources.config import SourceConfig
+
+# From this many inputs on, throughput pays for its slower start; they are looked for no longer than this.
+_MANY = 16
+_LOOK_SECONDS = 0.05
+# The engine of the last run: what comes next is the end of the process, which frees its weights faster than it does.
+_kept: "list[Engine]" = []
+
+
+class RunRequest(NamedTuple):
+    """What every run is asked for. `frames` None is all of them; `max_errors` failures end the run."""
+
+    paths: tuple[str, ...]
+    model: "ModelRequest"
+    color: "ColorChoice"
+    sources: "SourceConfig"
+    frames: int | None
+    max_megapixels: float
+    exact: bool
+    workers: int
+    progress: bool
+    summary_file: Path | None = None
+    max_errors: int | None = None
+
+
+class Sink(Protocol):
+    """Takes records, each at once; what was taken stays, however the run ends."""
+
+    def write(self, record: "Answer | Failure") -> None: ...
+
+
+class Job(Protocol):
+    """What differs: how a photo's arrays become a record, and where records go. Made once the model is open."""
+
+    verb: str  # what was done to a photo: "labelled"
+    watched: bool  # whether people watch the records as they come, so that a bar would be in the way
+
+    def prepare(self) -> "DoneInputs":
+        """Look at the output of an earlier run, and give what need not be done again. Nothing is changed yet."""
+
+    def answer(self) -> "Callable[[Source, Row], Answer]":
+        """What makes the record of a photo, or raises InputError."""
+
+    def output(self) -> AbstractContextManager[Sink]:
+        """The place for the records."""
+
+
+def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: "Notices") -> ExitCode:
+    """Answer every input of the request; gives the exit code.
+
+    Raises:
+        ResnextError: the run could not begin or go on; records that were written stay.
+    """
+    from resnext.shelf.shelf import Shelf
+
+    # From here on the model is held against its digests, which needs no interpreter: the thread gets all of it.
+    import_ahead(openvino=request.model.engine == "openvino")
+    few = _few(request)
+    model = Shelf(notices).open(request.model, few=few)
+    # Compiled code, most of it: what is imported and decoded from here on goes on beside it.
+    loading = begun(lambda: model.load(False)) if few and request.model.engine == "openvino" else None
+    from resnext.console.terminal import use_color
+    from resnext.images.loading import loader
+    from resnext.outputs import ReaderGone
+    from resnext.pipeline import loop
+    from resnext.pipeline.look_ahead import LookAhead
+    from resnext.pipeline.progress import RunProgress
+
+    job = make_job(model)
+    done = job.prepare()
+    sources = done.remaining(_inputs(request))
+    load = loader(model.preprocessing, model.transform, exact=request.exact, max_megapixels=request.max_megapixels)
+    # Decoding begins now, in threads, while the engine loads.
+    with LookAhead(sources, load, workers=request.workers) as look_ahead:
+        gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
+        answer = job.answer()
+        many = look_ahead.at_least(_MANY, _LOOK_SECONDS)
+        engine = loading() if loading and (request.model.always_many or not many) else model.load(many)
+        _kept[:] = [engine]
+        records = loop.answer_each(look_ahead.batches(engine.batch_size), engine, answer)
+        bar = request.progress and sys.stderr.isatty() and not job.watched
+        progress = RunProgress(
+            bar=bar,
+            color=use_color(sys.stderr, request.color),
+            total=_total(request, look_ahead, done.count) if bar else look_ahead.total,
+            skipped=lambda: done.skipped,
+            verb=job.verb,
+        )
+        try:
+            with _concluding(request, model.name, progress, notices), job.output() as out, progress:
+                for record in records:
+                    out.write(record)
+                    progress.count(record)
+                    _check_failures(record, progress, request.max_errors)
+        except ReaderGone:
+            return ExitCode.OK
+    if not progress.done and not done.skipped:
+        raise UsageError("nothing to do: the list is empty")
+    return ExitCode.SOME_FAILED if progress.failures or done.failed else ExitCode.OK
+
+
+def _few(request: RunRequest) -> bool:
+    """Whether a few pictures of one frame are all that was named, as far as a look at the names tells."""
+    from resnext.sources.folders import is_picture
+
+    # Path.is_file would raise where it may not look.
+    named = 0 < len(request.paths) < _MANY and not request.sources.files_from and request.frames == 1
+    return named and all(is_picture(path) and os.path.isfile(path) for path in request.paths)  # noqa: PTH113
+
+
+def list_inputs(request: RunRequest, done: "DoneInputs", *, as_json: bool) -> ExitCode:
+    """`--dry-run`: list on stdout what the run would read, without a model, but for what is `done` already.
+
+    A line is the path as it is; a name with a line break or other controls in it is escaped, and exact in JSON Lines.
+    """
+    from resnext.outputs import ReaderGone, Stdout
+    from resnext.outputs.writers.listing import listed
+
+    stdout = Stdout()
+    stdout.check()
+    failed = False
+    try:
+        for item in done.remaining(_inputs(request)):
+            failed |= isinstance(item, Failure)
+            stdout.write(listed(item, as_json=as_json, terminal=stdout.is_terminal))
+            if isinstance(item, Failure):
+                say(f"{item.source.file}: {item.message}")
+    except ReaderGone:
+        stdout.abandon()
+        return ExitCode.OK
+    return ExitCode.SOME_FAILED if failed else ExitCode.OK
+
+
+def _total(request: RunRequest, look_ahead: "LookAhead", done_before: int) -> "Callable[[], int | None]":
+    """How to tell the number of inputs that are left: as soon as it is known, without waiting for it."""
+    from resnext.sources.counting import InputCount
+
+    counted = InputCount(request.paths, request.sources) if request.frames == 1 else None
+
+    def total() -> int | None:
+        found = look_ahead.total()
+        if found is not None or counted is None:
+            return found
+        all_inputs = counted.total()
+        return None if all_inputs is None else max(0, all_inputs - done_before)
+
+    return total
+
+
+@contextmanager
+def _concluding(request: RunRequest, model: str, progress: "RunProgress", notices: "Notices") -> "Iterator[None]":
+    """Whatever ends the run: say how it went, and write the summary file."""
+    from resnext.outputs import ReaderGone
+    from resnext.pipeline.progress import report
+
+    def conclude(complete: bool, tell: bool) -> None:
+        if tell:
+            report(progress, notices, wanted=sys.stderr.isatty() and progress.done > 1)
+        if request.summary_file is not None:
+            from resnext.outputs.summary import write_summary
+
+            write_summary(request.summary_file, {"model": model, "complete": complete, **progress.figures()})
+
+    try:
+        yield
+    except BaseException as error:
+        with suppress(OutputError):  # the first reason is the one to tell
+            conclude(complete=False, tell=not isinstance(error, OutputError | ReaderGone))
+        raise
+    conclude(complete=True, tell=True)
+
+
+def _check_failures(record: "Answer | Failure", progress: "RunProgress", max_errors: int | None) -> None:
+    if max_errors is not None and isinstance(record, Failure) and progress.failures.total() >= max_errors:
+        which = "the first failure" if max_errors == 1 else f"{max_errors} failures, the last"
+        raise TooManyFailures(f"stopped at {which}: {record.source.file}: {record.code}: {record.message}")
+
+
+def _inputs(request: RunRequest) -> "Iterator[Source | Failure]":
+    """What was named, and where more than the first frame is asked for, each frame of it."""
+    from resnext.sources import find
+
+    found = find(request.paths, request.sources)
+    if request.frames == 1:
+        return found
+    from resnext.images.decode import DecodeConfig
+    from resnext.images.frames import each_frame
+
+    return each_frame(found, request.frames, DecodeConfig(0, request.max_megapixels))

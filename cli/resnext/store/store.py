@@ -1,0 +1,198 @@
+"""The store of compiled models: built once, loaded fast, never half-written, never believed unchecked.
+
+    $RESNEXT_CACHE/                      or the user's cache directory (XDG_CACHE_HOME)
+      compiled/<model>-<key>/            one compiled model, moved into place whole
+        entry.json                       provenance, preprocessing, digests of the files below, a digest of itself
+        graph.xml  graph.bin             the OpenVINO graph: pixels -> logits and features
+        labels.json                      the classes
+      refs/<request>.json                what was asked for -> the entry that answered it last time
+      locks/
+
+An entry's key is what it was made from: weights digest, architecture, versions of timm and OpenVINO, format version.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from resnext.errors import DamagedEntry, OutputError
+from resnext.records import Label
+from resnext.store import leftovers
+from resnext.store.digests import digest_of_bytes
+from resnext.store.entries import CompiledModel, Provenance, checked_entry, complete_entry
+from resnext.store.regular_files import read_regular
+
+_PUT_ATTEMPTS = 5
+
+
+def cache_root() -> Path:
+    """RESNEXT_CACHE, or `resnext` in the user's cache directory."""
+    override = os.environ.get("RESNEXT_CACHE")
+    if override:
+        return Path(override).expanduser()
+    import platformdirs
+
+    # XDG on macOS too: people of the terminal look for ~/.cache there.
+    if sys.platform == "darwin" and "XDG_CACHE_HOME" not in os.environ:
+        return Path("~/.cache/resnext").expanduser()
+    return Path(platformdirs.user_cache_dir("resnext", appauthor=False))
+
+
+class Store:
+    """The compiled models under one cache root. Folders are the user's alone (mode 0700)."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.compiled = root / "compiled"
+        self.refs = root / "refs"
+        self.locks = root / "locks"
+
+    # -- what was asked for -> an entry ------------------------------------------------------------------------------
+
+    def recall(self, request: str) -> Provenance | None:
+        """Give the provenance that answered `request` last time; None if never, or if the note can't be read."""
+        try:
+            noted = json.loads(read_regular(self._ref_path(request)))
+            provenance = Provenance(**noted["provenance"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+        texts = (
+            provenance.timm_name,
+            provenance.weights_digest,
+            provenance.timm_version,
+            provenance.openvino_version,
+            provenance.graph,
+        )
+        return provenance if noted["request"] == request and all(isinstance(text, str) for text in texts) else None
+
+    def remember(self, request: str, provenance: Provenance) -> None:
+        """Note which entry answers `request`."""
+        self._make_folder(self.refs)
+        note = json.dumps({"request": request, "provenance": asdict(provenance)})
+        self._replace_file(self._ref_path(request), note.encode())
+
+    # -- entries -----------------------------------------------------------------------------------------------------
+
+    def load(self, provenance: Provenance, *, with_graph: bool = True) -> CompiledModel | None:
+        """Give the checked entry for `provenance`, or None if it was never built.
+
+        Raises:
+            DamagedEntry: it is there, and is not what was stored.
+        """
+        folder = self.folder_of(provenance)
+        if not folder.is_dir():
+            return None
+        return checked_entry(folder, provenance, with_graph=with_graph)
+
+    @contextmanager
+    def building(self, provenance: Provenance) -> Iterator[None]:
+        """Hold the lock of one entry, so that a second process waits for the first one's build and uses it.
+
+        On a file system whose locks do nothing two may build at once; `put` keeps the first whole one.
+        """
+        from filelock import FileLock, Timeout
+
+        self._make_folder(self.locks)
+        lock = FileLock(self.locks / f"{provenance.key}.lock", timeout=leftovers.LOCK_SECONDS)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield  # the holder hangs: build beside it rather than not at all
+            return
+        except OSError as error:
+            raise OutputError(_unwritable(self.root, error)) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def new_folder(self) -> Iterator[Path]:
+        """A private folder beside the entries to build one in; gone afterwards unless `put` moved it away.
+
+        What builds that were killed left behind long ago goes first.
+        """
+        leftovers.sweep(self.compiled, self.refs)
+        try:
+            self._make_folder(self.compiled)
+            folder = Path(tempfile.mkdtemp(prefix=leftovers.BUILDING, dir=self.compiled))
+        except OSError as error:
+            raise OutputError(_unwritable(self.root, error)) from error
+        try:
+            yield folder
+        except OSError as error:
+            raise OutputError(_unwritable(self.root, error)) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def put(self, folder: Path, model: CompiledModel, labels: tuple[Label, ...]) -> CompiledModel:
+        """Complete the graph in `folder` with labels and metadata and move it into place in one step."""
+        complete_entry(folder, model, labels)
+        return self._move_into_place(folder, model.provenance)
+
+    def _move_into_place(self, folder: Path, provenance: Provenance) -> CompiledModel:
+        """Move a whole entry to where it belongs, unless another process's whole one is there.
+
+        Where locks do nothing, another process may discard what we put as it replaces a damaged one: then its own
+        comes, and is taken.
+        """
+        target = self.folder_of(provenance)
+        for attempt in range(_PUT_ATTEMPTS):
+            with suppress(OSError):  # something stands there, or ours was moved already
+                folder.rename(target)
+            with suppress(DamagedEntry):
+                existing = self.load(provenance)
+                if existing is not None:
+                    return existing
+            if folder.is_dir():
+                self.discard(provenance)
+            else:
+                time.sleep(0.2 * (attempt + 1))
+        raise OutputError(f"{target}: other processes keep replacing it; run the command again")
+
+    def discard(self, provenance: Provenance) -> None:
+        """Remove an entry; moved aside first, so that nobody meets half of it."""
+        folder = self.folder_of(provenance)
+        aside = Path(tempfile.mkdtemp(prefix=leftovers.DAMAGED, dir=self.compiled))
+        try:
+            folder.rename(aside / "entry")
+        except FileNotFoundError:
+            pass
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def folder_of(self, provenance: Provenance) -> Path:
+        """Where the entry for `provenance` stands, or would stand."""
+        # Only the key identifies; the name in front is for people who look, so it is cut to harmless characters.
+        name = "".join(c if c.isascii() and (c.isalnum() or c in "_.") else "_" for c in provenance.timm_name)
+        return self.compiled / f"{name.strip('.')[:60]}-{provenance.key}"
+
+    def _ref_path(self, request: str) -> Path:
+        return self.refs / f"{digest_of_bytes(request.encode(errors='surrogateescape'))}.json"
+
+    def _make_folder(self, folder: Path) -> None:
+        try:
+            for part in (self.root, folder):
+                part.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(_unwritable(self.root, error)) from error
+
+    def _replace_file(self, path: Path, content: bytes) -> None:
+        try:
+            handle, temporary = tempfile.mkstemp(prefix=leftovers.NEW_FILE, dir=path.parent)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            Path(temporary).replace(path)
+        except OSError as error:
+            raise OutputError(_unwritable(self.root, error)) from error
+
+
+def _unwritable(root: Path, error: OSError) -> str:
+    return f"{root}: can't write the model cache: {error.strerror or error}; set RESNEXT_CACHE to another folder"
