@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
 
 
 class FailureCode(StrEnum):
-    """Why one input has no answer: the closed set that stands in the rows' `error.code`."""
+    """Why one input has no answer: the closed set that stands in the rows' `error_code`."""
 
     NOT_FOUND = "not_found"
     PERMISSION = "permission"

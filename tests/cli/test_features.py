@@ -126,7 +126,7 @@ def test_rows_and_files_belong_together(resnext: RunResnext, tmp_path: Path, poo
         (str(broken), None),
         (str(PHOTOS[0]), 1),
     ]
-    assert lines[1]["error"]["code"] in ("corrupt", "truncated")
+    assert lines[1]["error_code"] in ("corrupt", "truncated")
     np.testing.assert_array_equal(np.load(output, mmap_mode="r"), pooled[[2, 0]])
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert (summary["saved"], summary["failed"]) == (2, 1)
@@ -168,7 +168,7 @@ def test_parquet_holds_files_and_vectors(
     assert resnext(*command).returncode == 1
     table = parquet.read_table(output)
     assert table.column("status").to_pylist() == ["ok", "error", "ok"]
-    assert table.column("error").to_pylist()[1]["code"] == "not_found"
+    assert table.column("error_code").to_pylist() == ["", "not_found", ""]
     vectors = table.column("vector").drop_null().combine_chunks().flatten().to_numpy().reshape(2, -1)
     np.testing.assert_array_equal(vectors, pooled[:2].astype(dtype))
     assert table.column("vector").null_count == 1

@@ -60,8 +60,8 @@ def test_every_hostile_file_has_its_row_and_only_what_loads_a_prediction(answers
         given.setdefault(re.sub(r"#frame=\d+$", "", row["file"]), []).append(row)
     assert list(given) == [truth["file"] for truth in answers.truth]
     for row in answers.rows:
-        assert (row["status"] == "ok") == (row["error"] is None) == bool(row["predictions"])
-    codes = {row["error"]["code"] for row in answers.rows if row["error"] is not None}
+        assert (row["status"] == "ok") == (row["error"] == row["error_code"] == "") == bool(row["predictions"])
+    codes = {row["error_code"] for row in answers.rows if row["error"]}
     assert codes <= set(FailureCode)
     assert {FailureCode.TRUNCATED, FailureCode.CORRUPT, FailureCode.NOT_AN_IMAGE, FailureCode.TOO_LARGE} <= codes
 

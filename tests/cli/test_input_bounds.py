@@ -45,7 +45,7 @@ def rows_of(done: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
 
 
 def outcome(row: dict[str, Any]) -> str:
-    return "ok" if row["error"] is None else row["error"]["code"]
+    return row["error_code"] or "ok"
 
 
 # A child's peak is also that of all that ran before in this process: so a shell of its own asks.

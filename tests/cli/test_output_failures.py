@@ -64,7 +64,7 @@ def test_head_ends_it_quietly(tmp_path: Path, warm_cache: Path) -> None:
         timeout=120,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["error"]["code"] == "not_found"
+    assert json.loads(done.stdout)["error_code"] == "not_found"
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv", "json", "parquet"])

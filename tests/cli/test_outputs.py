@@ -184,7 +184,7 @@ def test_a_dry_run_lists_and_needs_no_model(resnext: RunResnext, tmp_path: Path,
     assert (listed.returncode, listed.stdout.splitlines()) == (0, [*photos, "missing.jpg"])
     assert not cold.exists()
     rows = rows_of(resnext("classify", "--dry-run", "-f", "jsonl", hostile_folder, cache=cold).stdout)
-    names = [base64.b64decode(row["file_b64"]) if "file_b64" in row else os.fsencode(row["file"]) for row in rows]
+    names = [base64.b64decode(row["file_b64"]) if row["file_b64"] else os.fsencode(row["file"]) for row in rows]
     assert sorted(names) == paths_in(hostile_folder)
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -4,7 +4,6 @@ Names are bytes: what is no valid UTF-8 arrives with surrogateescape, as names f
 """
 
 import base64
-import binascii
 import csv
 import io
 import json
@@ -142,7 +141,7 @@ class _Lines:
 def _delimited(stream: io.BufferedReader, name: str, config: ListConfig, delimiter: str) -> Iterator[str | Failure]:
     lines = _Lines(stream, name)
     rows = csv.reader(lines, delimiter=delimiter)
-    column: int | None = None
+    column = exact = None
     while True:
         try:
             row = next(rows)
@@ -153,10 +152,15 @@ def _delimited(stream: io.BufferedReader, name: str, config: ListConfig, delimit
             continue
         if column is None:
             column = _index(name, row, config)
-        elif row and column >= len(row):
+            exact = row.index(_EXACT_COLUMN) if config.column is None and _EXACT_COLUMN in row else None
+        elif row and max(column, exact or 0) >= len(row):
             yield _bad(name, lines.number, "the row ends before its column")
-        elif row and row[column]:
-            yield row[column]
+        elif row:
+            bytes_of_name = row[exact] if exact is not None else ""
+            if entry := _named(row[column], bytes_of_name):
+                yield entry
+            elif row[column] or bytes_of_name:
+                yield _bad(name, lines.number, f"no text under {_EXACT_COLUMN!r}")
 
 
 def _index(name: str, header: list[str], config: ListConfig) -> int:
@@ -178,16 +182,8 @@ def _json_lines(stream: io.BufferedReader, name: str, config: ListConfig) -> Ite
             yield _bad(name, lines.number, "not JSON")
             continue
         exact = row.get(_EXACT_COLUMN) if isinstance(row, dict) and config.column is None else None
-        value = row.get(wanted) if isinstance(row, dict) else row
-        if isinstance(exact, str):
-            try:
-                value = os.fsdecode(base64.b64decode(exact, validate=True))
-            except (binascii.Error, ValueError):
-                value = None
-        if isinstance(value, str) and value:
-            yield value
-        else:
-            yield _bad(name, lines.number, f"no text under {wanted!r}")
+        entry = _named(row.get(wanted) if isinstance(row, dict) else row, exact)
+        yield entry or _bad(name, lines.number, f"no text under {wanted!r}")
 
 
 def _parquet(name: str, config: ListConfig) -> Iterator[str | Failure]:
@@ -199,19 +195,31 @@ def _parquet(name: str, config: ListConfig) -> Iterator[str | Failure]:
     wanted = config.column or _DEFAULT_COLUMN
     try:
         with parquet.ParquetFile(name) as table:
-            _index(name, list(table.schema_arrow.names), config)
+            names = table.schema_arrow.names
+            _index(name, list(names), config)
+            columns = [wanted, *([_EXACT_COLUMN] if config.column is None and _EXACT_COLUMN in names else [])]
             number = 0
-            for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE, columns=[wanted]):
-                for value in batch.column(0).to_pylist():
+            for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns):
+                for row in batch.to_pylist():
                     number += 1
-                    if isinstance(value, bytes):
-                        value = os.fsdecode(value)
-                    if isinstance(value, str) and value:
-                        yield value
-                    elif value is not None and value != "":
+                    if entry := _named(row[wanted], row.get(_EXACT_COLUMN)):
+                        yield entry
+                    elif row[wanted]:
                         yield _bad(name, number, f"no text under {wanted!r}")
     except (pyarrow.ArrowException, OSError) as error:
         raise UsageError(f"{name}: can't read the list: {str(error).splitlines()[0][:200]}") from error
+
+
+def _named(value: object, exact: object) -> str | None:
+    """The name of a row's file: its exact bytes where the row has them. None if there is none that can be read."""
+    if exact and isinstance(exact, str):
+        try:
+            return os.fsdecode(base64.b64decode(exact, validate=True))
+        except ValueError:
+            return None
+    if isinstance(value, bytes):
+        return os.fsdecode(value)
+    return value if isinstance(value, str) and value else None
 
 
 def _import_parquet(name: str) -> Any:

@@ -72,7 +72,7 @@ def test_each_line_of_the_index_names_its_row(tmp_path: Path) -> None:
     assert layout.index is not None
     lines = [json.loads(line) for line in layout.index.read_bytes().splitlines()]
     assert [line["row"] for line in lines] == [0, None, 1, 2, None, 3]
-    assert lines[1]["error"] == {"code": "corrupt", "message": "broken"} and lines[2]["file_b64"]
+    assert (lines[1]["error_code"], lines[1]["error"]) == ("corrupt", "broken") and lines[2]["file_b64"]
     assert [row[0] for row in rows_of(layout)] == [len(name) for name in INPUTS if not name.startswith("bad")]
     assert layout.path.stat().st_size == 128 + 4 * 3 * 4
 

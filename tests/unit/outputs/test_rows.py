@@ -63,29 +63,34 @@ def table_rows(format: str, *records: Classified | Failure, config: OutputConfig
 def test_a_json_row_is_the_contracts() -> None:
     assert json_row(classified("dir/a.jpg", ESPRESSO, OWN)) == {
         "file": "dir/a.jpg",
+        "file_b64": "",
         "status": "ok",
         "model": "a_model",
         "predictions": [
             {"label": "espresso", "score": 0.75, "index": 967, "synset": "n07920052"},
-            {"label": "my cat", "score": 0.375, "index": 3, "synset": None},
+            {"label": "my cat", "score": 0.375, "index": 3, "synset": ""},
         ],
-        "error": None,
+        "error_code": "",
+        "error": "",
     }
 
 
 def test_a_json_row_of_a_failure_is_the_contracts() -> None:
     assert json_row(failed("b.jpg")) == {
         "file": "b.jpg",
+        "file_b64": "",
         "status": "error",
         "model": "a_model",
         "predictions": [],
-        "error": {"code": "empty", "message": "the file is empty"},
+        "error_code": "empty",
+        "error": "the file is empty",
     }
 
 
 def test_no_class_above_the_threshold_is_no_error() -> None:
     assert json_row(classified("a.jpg")) == {
-        **{"file": "a.jpg", "status": "ok", "model": "a_model", "predictions": [], "error": None}
+        **{"file": "a.jpg", "file_b64": "", "status": "ok", "model": "a_model"},
+        **{"predictions": [], "error_code": "", "error": ""},
     }
 
 
@@ -104,7 +109,7 @@ def test_any_name_is_one_line_of_ascii_and_comes_back(name: str) -> None:
 def test_a_name_that_is_not_utf_8_comes_with_its_bytes(name: bytes) -> None:
     for record in (classified(os.fsdecode(name), ESPRESSO), failed(os.fsdecode(name))):
         row = json_row(record)
-        assert set(row) == {"file", "file_b64", "status", "model", "predictions", "error"}
+        assert list(row) == ["file", "file_b64", "status", "model", "predictions", "error_code", "error"]
         assert base64.b64decode(row["file_b64"], validate=True) == name
         row["file"].encode()
 

@@ -35,6 +35,8 @@ def read(path: Path, null: bool = False, column: str | None = None) -> list[str]
          ["a.jpg", "b.jpg", "!{path}:4", "!{path}:5", "!{path}:6"]),
         ("l.jsonl", b'{"file": "caf\\ufffd", "file_b64": "' + base64.b64encode(b"caf\xe9") + b'"}', ["caf\udce9"]),
         ("l.jsonl", b'{"file": "x", "file_b64": "###"}\n', ["!{path}:1"]),
+        ("l.jsonl", b'{"file": "x", "file_b64": ""}\n', ["x"]),
+        ("l.csv", b"file,file_b64\nx,\ncaf,Y2Fm6Q==\ny,###\n", ["x", "caf\udce9", "!{path}:4"]),
     ],
 )  # fmt: skip
 def test_entries_come_as_they_were_written(tmp_path: Path, name: str, content: bytes, expected: list[str]) -> None:
@@ -86,6 +88,8 @@ def test_parquet(tmp_path: Path) -> None:
     assert read(path, column="n") == [f"!{path}:{number}" for number in (1, 2, 3)]
     with pytest.raises(UsageError, match="file, raw, n"):
         read(path, column="x")
+    pq.write_table(pa.table({"file": ["a.jpg", "caf", "y"], "file_b64": ["", "Y2Fm6Q==", "#"]}), path)
+    assert read(path) == ["a.jpg", "caf\udce9", f"!{path}:3"]
     path.write_bytes(b"PAR1 no")
     with pytest.raises(UsageError):
         read(path)

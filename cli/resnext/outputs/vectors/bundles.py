@@ -82,7 +82,7 @@ class Npz:
 
 
 class Parquet:
-    """A table of `file`, `status`, `vector` and `error`, a row an input; failures have no vector."""
+    """A table of the index's texts and `vector`, a row an input; failures have no vector."""
 
     def check(self) -> None:
         require_parquet()
@@ -129,7 +129,7 @@ def _source(row: dict[str, Any]) -> Source:
 
 
 def _failure(row: dict[str, Any]) -> Failure:
-    return Failure(_source(row), FailureCode(row["error"]["code"]), row["error"]["message"])
+    return Failure(_source(row), FailureCode(row["error_code"]), row["error"])
 
 
 def _rows(member: IO[bytes]) -> Iterator["NDArray[np.floating[Any]]"]:

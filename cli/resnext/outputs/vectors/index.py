@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from resnext.outputs.results.stored import MAX_ROW_BYTES, foreign, is_ok
 from resnext.outputs.writers.lines import json_line
-from resnext.outputs.writers.rows import file_keys, name_in_row, valid_text
+from resnext.outputs.writers.rows import error_keys, file_keys, name_in_row
 from resnext.records import Answer, Failure
 
 
@@ -24,11 +24,9 @@ class IndexLine:
 
 def index_line(record: Answer | Failure, row: int) -> bytes:
     """The line of one input; `row` is the number of its row if it worked."""
-    keys = file_keys(record.source.file)
-    if isinstance(record, Failure):
-        error = {"code": str(record.code), "message": valid_text(record.message)}
-        return (json_line({**keys, "status": "error", "row": None, "error": error}) + "\n").encode()
-    return (json_line({**keys, "status": "ok", "row": row, "error": None}) + "\n").encode()
+    failed = isinstance(record, Failure)
+    outcome = {"status": "error" if failed else "ok", "row": None if failed else row}
+    return (json_line({**file_keys(record.source.file), **outcome, **error_keys(record)}) + "\n").encode()
 
 
 def index_lines(stream: BinaryIO, path: Path, rows: int) -> Iterator[IndexLine]:

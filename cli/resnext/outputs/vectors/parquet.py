@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["ROWS_A_GROUP", "read_vectors", "require_parquet", "write_vectors"]
 
 ROWS_A_GROUP = 1000  # 8 MB of 2048 float32
+_TEXTS = ("file", "file_b64", "status", "error_code", "error")
 
 
 def write_vectors(
@@ -24,20 +25,18 @@ def write_vectors(
     import pyarrow.parquet as pq
 
     vector = pa.list_(pa.from_numpy_dtype(np.dtype(dtype)), length)
-    error = pa.struct([("code", pa.string()), ("message", pa.string())])
-    text = pa.string()
-    schema = pa.schema([("file", text), ("file_b64", text), ("status", text), ("vector", vector), ("error", error)])
+    texts = {name: pa.string() for name in _TEXTS}
+    schema = pa.schema({**texts, "vector": vector})
     with pq.ParquetWriter(path, schema) as writer:
         for rows, vectors in groups:
             worked = np.array([row["row"] is not None for row in rows], bool)
             values = np.zeros((len(rows), length), dtype)
             values[worked] = vectors
-            columns = [pa.array([row.get(key) for row in rows], text) for key in ("file", "file_b64", "status")]
+            columns = [pa.array([row[name] for row in rows], type) for name, type in texts.items()]
             column = pa.FixedSizeListArray.from_arrays(
                 pa.array(values.reshape(-1)), type=vector, mask=pa.array(~worked)
             )
-            errors = pa.array([row["error"] for row in rows], error)
-            writer.write_table(pa.Table.from_arrays([*columns, column, errors], schema=schema))
+            writer.write_table(pa.Table.from_arrays([*columns, column], schema=schema))
 
 
 def read_vectors(path: Path, *, vectors: bool) -> "Iterator[tuple[dict[str, Any], NDArray[np.floating[Any]] | None]]":
@@ -49,11 +48,11 @@ def read_vectors(path: Path, *, vectors: bool) -> "Iterator[tuple[dict[str, Any]
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    names = ["file", "file_b64", "status", "error", *(["vector"] if vectors else [])]
+    names = [*_TEXTS, *(["vector"] if vectors else [])]
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=ROWS_A_GROUP, columns=names):
-                rows = batch.select(names[:4]).to_pylist()
+                rows = batch.select(list(_TEXTS)).to_pylist()
                 column = batch.column("vector") if vectors else None
                 for number, row in enumerate(rows):
                     found = None if column is None or row["status"] != "ok" else column[number].values.to_numpy()

@@ -33,11 +33,10 @@ class DelimitedWriter:
         row = row_of(record, self._config)
         cells: list[Any] = [prediction[name] for prediction in row["predictions"] for name in _PER_PREDICTION]
         cells += [None] * (self._config.top_k * len(_PER_PREDICTION) - len(cells))
-        error = row["error"] or {"code": None, "message": None}
-        exact = row.get("file_b64")
-        if exact is None and self._shown(row["file"]) != row["file"]:
+        exact = row["file_b64"]
+        if not exact and self._shown(row["file"]) != row["file"]:
             exact = base64_name(record.source.file)
-        self._line([row["file"], row["status"], row["model"], *cells, error["code"], error["message"], exact])
+        self._line([row["file"], row["status"], row["model"], *cells, row["error_code"], row["error"], exact])
 
     def end(self) -> None:
         return

@@ -2,10 +2,9 @@
 
 import json
 import re
-from typing import Any
 
 from resnext.console.terminal import printable
-from resnext.outputs.writers.rows import exact_name, file_keys, valid_text
+from resnext.outputs.writers.rows import error_keys, exact_name, file_keys
 from resnext.records import Failure, Source
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
@@ -15,10 +14,7 @@ def listed(item: Source | Failure, *, as_json: bool, terminal: bool) -> bytes:
     """One input as a line: JSON, or its exact name where that fits a line and no terminal reads it."""
     file = (item.source if isinstance(item, Failure) else item).file
     if as_json:
-        row: dict[str, Any] = {**file_keys(file), "error": None}
-        if isinstance(item, Failure):
-            row["error"] = {"code": str(item.code), "message": valid_text(item.message)}
-        return f"{json.dumps(row)}\n".encode()
+        return f"{json.dumps({**file_keys(file), **error_keys(item)})}\n".encode()
     if terminal:
         return f"{printable(file)}\n".encode()
     return exact_name(_CONTROL.sub(lambda match: printable(match[0]), file)) + b"\n"

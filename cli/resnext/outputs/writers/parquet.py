@@ -36,7 +36,8 @@ def write_parquet(rows: Iterable[dict[str, Any]], path: Path) -> None:
             ("status", pa.string()),
             ("model", pa.string()),
             ("predictions", pa.list_(prediction)),
-            ("error", pa.struct([("code", pa.string()), ("message", pa.string())])),
+            ("error_code", pa.string()),
+            ("error", pa.string()),
         ]
     )
     iterator = iter(rows)
@@ -57,9 +58,6 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=_ROWS_A_GROUP):
-                for row in batch.to_pylist():
-                    if row.get("file_b64") is None:
-                        row.pop("file_b64", None)
-                    yield row
+                yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise ValueError("no Parquet file that can be read") from error

@@ -33,11 +33,14 @@ class OutputConfig:
 
 def row_of(record: Classified | Failure, config: OutputConfig) -> dict[str, Any]:
     """The row of a record with the keys of the contract."""
-    row: dict[str, Any] = {**file_keys(record.source.file), "status": "ok", "model": valid_text(config.model)}
-    if isinstance(record, Failure):
-        error = {"code": str(record.code), "message": valid_text(record.message)}
-        return {**row, "status": "error", "predictions": [], "error": error}
-    return {**row, "predictions": [_prediction_row(each, config) for each in record.predictions], "error": None}
+    predictions = () if isinstance(record, Failure) else record.predictions
+    return {
+        **file_keys(record.source.file),
+        "status": "error" if isinstance(record, Failure) else "ok",
+        "model": valid_text(config.model),
+        "predictions": [_prediction_row(each, config) for each in predictions],
+        **error_keys(record),
+    }
 
 
 def label_text(label: Label, label_type: LabelType) -> str:
@@ -87,12 +90,12 @@ def _prediction_row(prediction: Prediction, config: OutputConfig) -> dict[str, A
         "label": valid_text(label_text(label, config.label_type)),
         "score": round(prediction.score, _SCORE_DIGITS),
         "index": label.index,
-        "synset": label.synset,
+        "synset": label.synset or "",
     }
 
 
 def file_keys(file: str) -> dict[str, str]:
-    r"""`file`, and where its bytes are no UTF-8 also `file_b64`: those bytes, which JSON can't carry as they are.
+    r"""`file`, and `file_b64`: the name's bytes where they are no UTF-8, which JSON can't carry; else empty.
 
     `file` then shows each such byte as \xNN.
     """
@@ -100,7 +103,14 @@ def file_keys(file: str) -> dict[str, str]:
         file.encode()
     except UnicodeEncodeError:
         return {"file": printable(file), "file_b64": base64_name(file)}
-    return {"file": file}
+    return {"file": file, "file_b64": ""}
+
+
+def error_keys(record: object) -> dict[str, str]:
+    """`error_code` and `error`, the message; both empty for what did not fail."""
+    if isinstance(record, Failure):
+        return {"error_code": str(record.code), "error": valid_text(record.message)}
+    return {"error_code": "", "error": ""}
 
 
 def _text(value: object) -> str:

@@ -63,15 +63,7 @@ class TemplateWriter:
 
     def write(self, record: Classified | Failure) -> None:
         row = row_of(record, self._config)
-        error = row["error"] or {"code": None, "message": None}
-        values = {
-            "file": row["file"],
-            "file_b64": base64_name(record.source.file),
-            "status": row["status"],
-            "model": row["model"],
-            "error": error["message"],
-            "error_code": error["code"],
-        }
+        values = {**row, "file_b64": base64_name(record.source.file)}
         predictions = row["predictions"] or [{}]
         for rank, prediction in enumerate(predictions if self._each_class else predictions[:1], start=1):
             self._line({**values, **prediction, "rank": rank if prediction else None})
