@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,13 +26,27 @@ class Source:
 
     `file` is the path as found, decoded with the file system's encoding and surrogateescape, so that
     `os.fsencode(file)` gives the very bytes of the name back. Where it does not name a file on this machine, `read`
-    gives the content, once, or raises InputError; `remote` says that reading waits for another machine, so that many
-    may be read at once. Equality and hash are of the name alone.
+    gives the content, once, or raises InputError; `path` is the local file that the content is read from (an archive);
+    `remote` says that reading waits for another machine, so that many may be read at once. Equality and hash are of
+    the name alone.
     """
 
     file: str
     read: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
     remote: bool = field(default=False, compare=False)
+    path: str | None = field(default=None, compare=False, repr=False)
+
+    def stamp(self) -> tuple[int, int] | None:
+        """Size in bytes and time of the last change in ns of the local file with the content, by one stat.
+
+        None where there is no such file: addresses, stdin, a file that is gone.
+        """
+        path = self.file if self.read is None else self.path
+        try:
+            status = os.stat(path) if path is not None else None  # noqa: PTH116 - names are kept to the byte
+        except (OSError, ValueError):  # ValueError: an embedded NUL
+            return None
+        return (status.st_size, status.st_mtime_ns) if status is not None else None
 
 
 @dataclass(frozen=True, slots=True)

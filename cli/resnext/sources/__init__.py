@@ -10,6 +10,7 @@ from resnext.records import Failure, Source
 from resnext.sources import stdin
 from resnext.sources.config import FetchConfig, SourceConfig
 from resnext.sources.folders import walk
+from resnext.sources.skipped import SkippedFiles
 
 if TYPE_CHECKING:
     from resnext.sources.urls import Fetcher
@@ -42,15 +43,18 @@ def check(arguments: tuple[str, ...], config: SourceConfig) -> SourceConfig:
     return config._replace(files_from=files_from)
 
 
-def find(arguments: Iterable[str], config: SourceConfig) -> Iterator[Source | Failure]:
+def find(
+    arguments: Iterable[str], config: SourceConfig, skipped: SkippedFiles | None = None
+) -> Iterator[Source | Failure]:
     """Give the inputs in the order named, those of lists last; a file is taken as it is, whatever its name.
 
-    What can't be found or listed comes as a Failure in its place: every argument gives at least one item.
+    What can't be found or listed comes as a Failure in its place: every argument gives at least one item. What folders
+    hold besides pictures is counted in `skipped`, as the inputs are taken.
 
     Raises:
         UsageError: a list can't be read.
     """
-    finder = _Finder(config)
+    finder = _Finder(config, skipped or SkippedFiles())
     for argument in arguments:
         if argument == stdin.NAME:
             yield Source(argument, read=functools.partial(stdin.read_image, config.max_bytes), remote=True)
@@ -69,8 +73,8 @@ def find(arguments: Iterable[str], config: SourceConfig) -> Iterator[Source | Fa
 
 
 class _Finder:
-    def __init__(self, config: SourceConfig) -> None:
-        self._config = config
+    def __init__(self, config: SourceConfig, skipped: SkippedFiles) -> None:
+        self._config, self._skipped = config, skipped
 
     def find(self, name: str) -> Iterator[Source | Failure]:
         """One argument, or one entry of a list."""
@@ -99,7 +103,7 @@ class _Finder:
         if "\0" in path:  # no file bears such a name; decoding says so
             return iter([Source(path)])
         if os.path.isdir(path):  # noqa: PTH112 - a name is kept to the byte as it was given
-            return walk(path, self._config.folders)
+            return walk(path, self._config.folders, self._skipped)
         if os.path.lexists(path):
             return self._file(path)
         if "!/" in path:
@@ -111,7 +115,7 @@ class _Finder:
         from resnext.sources import globs
 
         if globs.is_pattern(path):
-            return self._matches(globs.expand(path, self._config.folders))
+            return self._matches(globs.expand(path, self._config.folders, self._skipped))
         return iter([Source(path)])
 
     def _file(self, path: str) -> Iterator[Source | Failure]:
@@ -127,7 +131,7 @@ class _Finder:
             if isinstance(match, Failure):
                 yield match
             elif os.path.isdir(match):  # noqa: PTH112
-                yield from walk(match, self._config.folders)
+                yield from walk(match, self._config.folders, self._skipped)
             else:
                 yield from self._file(match)
 

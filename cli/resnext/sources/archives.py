@@ -54,7 +54,7 @@ def split(argument: str) -> tuple[str, str] | None:
 def member(path: str, name: str, max_bytes: int) -> Source:
     """One member of an archive, whatever its ending; it is looked for when it is read."""
     room = _room(path)
-    return Source(f"{path}{MEMBER_MARK}{name}", read=lambda: room.read_member(path, name, max_bytes))
+    return Source(f"{path}{MEMBER_MARK}{name}", read=lambda: room.read_member(path, name, max_bytes), path=path)
 
 
 def _room(path: str) -> ModuleType:

@@ -4,15 +4,17 @@ import os
 import re
 from collections.abc import Iterator
 from fnmatch import translate
+from typing import NamedTuple
 
 from resnext.errors import FailureCode
 from resnext.records import Failure, Source
 from resnext.sources.config import FolderConfig
-from resnext.sources.folders import is_dir, is_picture, natural_key
+from resnext.sources.folders import is_picture
+from resnext.sources.skipped import SkippedFiles
+from resnext.sources.trees import Tree, device, is_dir, listing, unlisted
 
 _MAGIC = re.compile(r"[*?[]")
 _ANY_DEPTH = "**"
-_Identity = tuple[int, int]
 
 
 def is_pattern(argument: str) -> bool:
@@ -20,104 +22,119 @@ def is_pattern(argument: str) -> bool:
     return _MAGIC.search(argument) is not None
 
 
-def expand(pattern: str, config: FolderConfig) -> Iterator[str | Failure]:
+def expand(pattern: str, config: FolderConfig, skipped: SkippedFiles) -> Iterator[str | Failure]:
     """Give the paths that match, files and folders; a pattern that matches nothing as a Failure in its place.
 
     A pattern with an ending (`*.png`) takes every file that matches; one without (`*`, `IMG_*`) pictures alone, as a
     folder does. A folder that matches is given whole and not searched further, so that nothing comes twice.
     """
+    search = _Search(pattern, config, skipped)
     found = False
-    for match in _Search(pattern, config).run():
-        found = True
-        yield match
+    searching = [search.first()]  # a tree may be deeper than calls go
+    while searching:
+        step = next(searching[-1], None)
+        if step is None:
+            searching.pop()
+        elif isinstance(step, _Folder):
+            searching.append(search.within(step))
+        else:
+            found = True
+            yield step
     if not found:
         yield Failure(Source(pattern), FailureCode.NO_IMAGES, "nothing matches this pattern")
 
 
+class _Folder(NamedTuple):
+    """A folder to search, and which parts of the pattern its entries may match, by their numbers."""
+
+    path: str
+    parts: frozenset[int]
+
+
 class _Search:
-    def __init__(self, pattern: str, config: FolderConfig) -> None:
-        self._config = config
+    def __init__(self, pattern: str, config: FolderConfig, skipped: SkippedFiles) -> None:
+        self._config, self._skipped = config, skipped
         # The leading part without wildcards is taken as it is: "/photos/2024" of "/photos/2024/**/*.jpg".
-        parts = pattern.split("/") if os.sep == "/" else re.split(r"[\\/]", pattern)
-        literal = next(index for index, part in enumerate(parts) if is_pattern(part))
-        self._root = "/".join(parts[:literal])
-        if literal and not self._root:
-            self._root = os.sep
-        given = [part for part in parts[literal:] if part]
+        names = pattern.split("/") if os.sep == "/" else re.split(r"[\\/]", pattern)
+        literal = next(index for index, name in enumerate(names) if is_pattern(name))
+        self._top = "/".join(names[:literal]) or (os.sep if literal else "")
+        given = [name for name in names[literal:] if name]
         self._parts = [
-            part for part, before in zip(given, ["", *given], strict=False) if (part, before) != ("**", "**")
+            part
+            for part, before in zip(given, ["", *given], strict=False)
+            if (part, before) != (_ANY_DEPTH, _ANY_DEPTH)
         ]
-        self._only_folders = parts[-1] == ""
+        self._last = len(self._parts) - 1
+        self._matchers = [re.compile(translate(part)).match for part in self._parts]
+        # Each ** has a tree of its own: what one has searched, another may still have to.
+        self._trees = {number: Tree(config) for number, part in enumerate(self._parts) if part == _ANY_DEPTH}
+        self._only_folders = names[-1] == "" and self._last not in self._trees
         self._any_ending = bool(os.path.splitext(self._parts[-1])[1])  # noqa: PTH122
 
-    def run(self) -> Iterator[str | Failure]:
-        return self._match(self._root, 0, ())
+    def first(self) -> Iterator[_Folder | str | Failure]:
+        return self.within(_Folder(self._top, self._begun(self._top, {0})))
 
-    def _match(self, folder: str, depth: int, ancestors: tuple[_Identity, ...]) -> Iterator[str | Failure]:
-        """Match the parts from `depth` on below `folder` ("" is the working directory)."""
-        part = self._parts[depth]
-        last = depth == len(self._parts) - 1
-        if not is_pattern(part):
-            path = os.path.join(folder, part)  # noqa: PTH118 - names are kept to the byte
-            if last and os.path.lexists(path):
+    def within(self, folder: _Folder) -> Iterator[_Folder | str | Failure]:
+        """Give what matches in one folder, and the folders in it that are to be searched, in their order."""
+        (first, *more) = folder.parts
+        if not more and not is_pattern(self._parts[first]):
+            path = os.path.join(folder.path, self._parts[first])  # noqa: PTH118 - names are kept to the byte
+            if first == self._last and os.path.lexists(path):
                 yield path
-            elif not last and os.path.isdir(path):  # noqa: PTH112
-                yield from self._match(path, depth + 1, ancestors)
+            elif first != self._last and os.path.isdir(path):  # noqa: PTH112
+                yield _Folder(path, self._begun(path, {first + 1}))
             return
-        any_depth = part == _ANY_DEPTH
-        if any_depth:
-            identity = _identity(folder)
-            if identity is None or identity in ancestors:
-                return  # a symbolic link back to a folder that is being searched
-            ancestors = (*ancestors, identity)
-        # What follows a ** is matched here, and again in every folder below; a ** at the end takes all files.
-        following = depth + 1 if any_depth and not last else depth
-        pattern = self._parts[following]
-        at_end = following == len(self._parts) - 1
-        matches = re.compile(translate(pattern)).match
-        entries = self._entries(folder, pattern)
-        if isinstance(entries, Failure):
-            yield entries
-            return
-        for entry in entries:
-            path = os.path.join(folder, entry.name)  # noqa: PTH118
-            matched = matches(entry.name) is not None
-            if not is_dir(entry):
-                if matched and at_end and not self._only_folders and (self._any_ending or is_picture(entry.name)):
-                    yield path
-                continue
-            if entry.name in self._config.excluded_dirs and is_pattern(pattern):
-                continue
-            descends = any_depth and not self._is_left_out(entry.name)
-            if matched and at_end and pattern != _ANY_DEPTH:
-                yield path
-                continue
-            if matched and not at_end:
-                yield from self._match(path, following + 1, ancestors)
-                descends = descends and self._parts[following + 1] != _ANY_DEPTH  # that has just looked there
-            if descends:
-                yield from self._match(path, depth, ancestors)
-
-    def _entries(self, folder: str, pattern: str) -> "list[os.DirEntry[str]] | Failure":
         try:
-            with os.scandir(folder or os.curdir) as listing:
-                names_may_be_hidden = self._config.include_hidden or pattern.startswith(".")
-                return sorted(
-                    (entry for entry in listing if names_may_be_hidden or not entry.name.startswith(".")),
-                    key=lambda entry: natural_key(entry.name),
-                )
-        except PermissionError:
-            return Failure(Source(folder), FailureCode.PERMISSION, "no permission to list this folder")
+            entries = listing(folder.path)
+        except PermissionError as error:
+            yield unlisted(folder.path, error)
+            return
         except OSError:  # no such folder, or none: nothing below it matches
-            return []
+            return
+        here = device(folder.path)
+        for entry in entries:
+            path = os.path.join(folder.path, entry.name)  # noqa: PTH118
+            if is_dir(entry):
+                yield from self._folder(path, entry, folder.parts, here)
+            elif not self._only_folders and self._matches(self._last, entry.name, folder.parts):
+                if self._any_ending or is_picture(entry.name):
+                    yield path
+                else:
+                    self._skipped.add(entry.name)
 
-    def _is_left_out(self, name: str) -> bool:
-        return name in self._config.excluded_dirs or (name.startswith(".") and not self._config.include_hidden)
+    def _folder(
+        self, path: str, entry: os.DirEntry[str], parts: frozenset[int], here: int
+    ) -> Iterator[_Folder | str | Failure]:
+        excluded = entry.name in self._config.excluded_dirs
+        matched = {
+            number
+            for number in parts - self._trees.keys()
+            if self._matches(number, entry.name, parts) and not (excluded and is_pattern(self._parts[number]))
+        }
+        if self._last in matched:
+            yield path
+            return
+        deeper = {
+            number
+            for number in parts & self._trees.keys()
+            if not self._trees[number].leaves_out(entry.name) and self._trees[number].enters(entry, here)
+        }
+        searched = deeper | {number + 1 for number in deeper if number != self._last}
+        behind = self._begun(path, {number + 1 for number in matched} - deeper)
+        # What stands in a folder comes before what stands in folders that a ** finds in it; but where another ** is
+        # still to come, both could find the same, and are looked for at once.
+        if behind and max(self._trees, default=-1) < min(behind):
+            yield _Folder(path, behind)
+        else:
+            searched |= behind
+        if searched:
+            yield _Folder(path, frozenset(searched))
 
+    def _begun(self, folder: str, parts: set[int]) -> frozenset[int]:
+        """Those parts, and where one is ** that begins here, also the part behind it: it may stand for no folder."""
+        begun = {number for number in parts if number not in self._trees or self._trees[number].begin(folder)}
+        return frozenset(begun | {number + 1 for number in begun if number in self._trees and number != self._last})
 
-def _identity(folder: str) -> _Identity | None:
-    try:
-        status = os.stat(folder or os.curdir)  # noqa: PTH116
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+    def _matches(self, number: int, name: str, parts: frozenset[int]) -> bool:
+        hidden = name.startswith(".") and not (self._config.include_hidden or self._parts[number].startswith("."))
+        return number in parts and not hidden and self._matchers[number](name) is not None

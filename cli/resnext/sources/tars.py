@@ -50,11 +50,11 @@ def members(path: str, wanted: Callable[[str], bool], max_bytes: int) -> Iterato
             elif info.size > max_bytes:
                 yield Failure(source, FailureCode.TOO_LARGE, _too_large(max_bytes))
             elif plain and not info.issparse():
-                yield Source(source.file, read=_Slice(path, info.offset_data, info.size))
+                yield Source(source.file, read=_Slice(path, info.offset_data, info.size), path=path)
             else:
                 budget.take(info.size)
                 content = _content(archive, info)
-                yield Source(source.file, read=_Held(content, budget, info.size))
+                yield Source(source.file, read=_Held(content, budget, info.size), path=path)
 
 
 def read_member(path: str, name: str, max_bytes: int) -> bytes:

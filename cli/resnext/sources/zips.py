@@ -29,7 +29,7 @@ def members(path: str, wanted: Callable[[str], bool], max_bytes: int) -> Iterato
     for info in archive.infolist():
         if info.is_dir() or not wanted(info.filename):
             continue
-        source = Source(f"{path}!/{info.filename}", read=functools.partial(_read, archive, info, max_bytes))
+        source = Source(f"{path}!/{info.filename}", read=functools.partial(_read, archive, info, max_bytes), path=path)
         problem = _problem(info)
         yield source if problem is None else Failure(source, *problem)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from resnext.records import Failure, Source
 from resnext.sources import find
 from resnext.sources.config import DEFAULT_EXCLUDED_DIRS, FolderConfig, SourceConfig
-from resnext.sources.folders import natural_key
+from resnext.sources.trees import natural_key
 
 NOT_ROOT = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may list everything; permissions need another user"
@@ -253,3 +253,90 @@ def test_an_argument_is_looked_at_when_its_turn_comes(tmp_path: Path) -> None:
     next(items)
     plant(tmp_path, "second/b.jpg")
     assert [item.file for item in items if isinstance(item, Source)] == [str(tmp_path / "second" / "b.jpg")]
+
+
+# -- each folder once ------------------------------------------------------------------------------------------------
+
+
+def _circles(root: Path, count: int) -> Path:
+    """So many folders, each with a link to every other: a walk that only ends circles would take count! ways."""
+    for number in range(count):
+        plant(root, f"d{number}/{number}.jpg")
+    for number in range(count):
+        for other in range(count):
+            (root / f"d{number}" / f"to{other}").symlink_to(root / f"d{other}")
+    return root
+
+
+def test_folders_that_lead_to_one_another_are_entered_once(tmp_path: Path, listed: list[str]) -> None:
+    root = _circles(tmp_path / "root", 9)
+    assert found(root) == [f"d{number}/{number}.jpg" for number in range(9)]
+    assert len(listed) == 10
+    listed.clear()
+    assert [item.file for item in find([f"{root}/**/*.jpg"], SourceConfig()) if isinstance(item, Source)] == [
+        f"{root}/d{number}/{number}.jpg" for number in range(9)
+    ]
+    assert len(listed) == 10
+
+
+def test_what_links_lead_to_outside_comes_once(tmp_path: Path) -> None:
+    plant(tmp_path, "root/z.jpg", "root/.hidden/h.jpg", "far/inner/b.jpg", "far/c.jpg")
+    for name, target in (("a", "far/inner"), ("b", "far"), ("c", "far"), ("d", "root/.hidden"), ("e", "root/.hidden")):
+        (tmp_path / "root" / name).symlink_to(tmp_path / target)
+    (tmp_path / "far" / "back").symlink_to(tmp_path)
+    assert found(tmp_path / "root") == ["a/b.jpg", "b/c.jpg", "d/h.jpg", "z.jpg"]
+
+
+def test_a_walk_remembers_the_folders_of_links_only(tmp_path: Path) -> None:
+    from resnext.sources.trees import Tree, device
+
+    plant(tmp_path, *(f"root/{number}/a.jpg" for number in range(50)), "far/b.jpg")
+    (tmp_path / "root" / "link").symlink_to(tmp_path / "far")
+    tree = Tree(FolderConfig())
+    assert tree.begin(str(tmp_path / "root")) and not tree.begin(str(tmp_path / "root" / "7"))
+    with os.scandir(tmp_path / "root") as entries:
+        assert all([tree.enters(entry, device(str(tmp_path))) for entry in entries])
+    assert len(tree._beginnings) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_file_systems_of_the_kernel_are_left_out_unless_named(tmp_path: Path, listed: list[str]) -> None:
+    plant(tmp_path, "a.jpg")
+    (tmp_path / "into").symlink_to("/proc/self")
+    (tmp_path / "system").symlink_to("/sys/class")
+    assert found(tmp_path) == ["a.jpg"]
+    assert listed == [str(tmp_path)]
+    everything = FolderConfig(_ROOT_BUT_KERNEL)
+    assert [item.code for item in find(["/"], SourceConfig(everything)) if isinstance(item, Failure)] == ["no_images"]
+    assert "/" in listed and not {"/proc", "/sys", "/dev"} & {*listed}
+    listed.clear()
+    assert [type(item) for item in find(["/proc/self/"], SourceConfig())] == [Failure]
+    assert listed[0] == "/proc/self/" and all(name.startswith("/proc/self/") for name in listed)
+
+
+with os.scandir("/") as _root:
+    _ROOT_BUT_KERNEL = frozenset(entry.name for entry in _root) - {"proc", "sys", "dev"}
+
+
+# -- what is passed over ---------------------------------------------------------------------------------------------
+
+
+def test_files_that_are_no_pictures_are_counted_by_kind(tmp_path: Path) -> None:
+    from resnext.sources.skipped import SkippedFiles
+
+    plant(tmp_path, "a.jpg", "b.CR2", "c.dng", "sub/d.mp4", "e.jpg.xmp", "f", "g.txt", ".hidden", ".git/h.txt")
+    skipped = SkippedFiles()
+    assert str(skipped) == ""
+    assert len(list(find([str(tmp_path), str(tmp_path / "g.txt")], SourceConfig(), skipped))) == 2
+    assert str(skipped) == "6 files skipped (raw 2, film 1, sidecar 1, other 2)"
+    skipped = SkippedFiles()
+    assert len(list(find([str(tmp_path / "**" / "*")], SourceConfig(), skipped))) == 2  # one the failure of sub
+    assert skipped.counts.total() == 6
+
+
+def test_a_source_tells_the_size_and_time_of_its_file(tmp_path: Path) -> None:
+    photo = plant(tmp_path, "a.jpg") / "a.jpg"
+    assert Source(str(photo)).stamp() == (len(b"not looked at"), photo.stat().st_mtime_ns)
+    assert Source(f"{photo}!/member", read=bytes, path=str(photo)).stamp() == Source(str(photo)).stamp()
+    assert [Source(name).stamp() for name in ("/nowhere", "\0")] == [None, None]
+    assert Source("http://a/b.jpg", read=bytes, remote=True).stamp() is None
