@@ -1,42 +1,45 @@
-"""The Typer app: its commands, each imported when it is asked for, and --version."""
+"""The Typer app: its commands, each imported when it is asked for, and what is said of a wrong command line."""
 
 import importlib
-from collections.abc import Iterator, Mapping
-from functools import cache
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer._click.exceptions import NoSuchOption, UsageError  # Typer's own copy of Click has no public name for them
+from typer.core import TyperCommand, TyperGroup
 
 from resnext import __version__
+from resnext.commands.groups import PLAIN, shown
+from resnext.console.terminal import say
+from resnext.errors import ExitCode
 
-# Plain help: rich would double the time that --help takes, and its boxes cut long options short.
-_PLAIN: dict[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": False}
+_LONGEST_LINE = 600  # characters of an error line
+
+# In the order of --help, which reads these lines: to import all commands takes longer than to read a photo.
+COMMANDS = {
+    "classify": "Label photos: the best ImageNet classes of each, with their probabilities.",
+    "features": "Save what the network sees of photos: vectors and maps for numpy, scikit-learn, FAISS.",
+    "info": "Show the models of the shelf; with MODEL, the card of one.",
+}
 
 
-class _Commands(Mapping[str, Any]):
-    """The commands by name. To import all of them and to read their options takes longer than to read a photo."""
+class _Commands(Mapping[str, TyperCommand]):
+    """The commands by name, each imported when it is asked for."""
 
-    _names = ("classify", "features", "info")
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._names:
+    def __getitem__(self, name: str) -> TyperCommand:
+        if name not in COMMANDS:
             raise KeyError(name)
-        return _command(name)
+        made = vars(importlib.import_module(f"resnext.commands.{name}"))[name]
+        assert isinstance(made, TyperCommand)
+        return made
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(COMMANDS)
 
     def __len__(self) -> int:
-        return len(self._names)
-
-
-@cache
-def _command(name: str) -> Any:
-    module = importlib.import_module(f"resnext.commands.{name}")
-    alone = typer.Typer(add_completion=False, **_PLAIN)
-    alone.command(name, cls=getattr(module, "COMMAND_CLASS", None))(getattr(module, name))
-    return typer.main.get_command(alone)
+        return len(COMMANDS)
 
 
 class _Group(TyperGroup):
@@ -44,15 +47,71 @@ class _Group(TyperGroup):
         super().__init__(**attributes)
         self.commands = _Commands()  # type: ignore[assignment]  # nothing is added to it
 
+    def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
+        """Run the command line; what is wrong with it is said in one line."""
+        try:
+            sys.exit(super().main(args, *more, **{**extra, "standalone_mode": False}))
+        except typer.TyperException as error:
+            say(f"error: {_explained(error)[:_LONGEST_LINE]}")
+            sys.exit(int(ExitCode.USAGE))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Answer an empty command line with the help, which is no success."""
+        if not args and not ctx.resilient_parsing:
+            typer.echo(self.get_help(ctx), err=True)
+            raise typer.Exit(int(ExitCode.USAGE))
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; `help` is one too, and what is none is told from a path."""
+        name, *rest = args
+        if name == "help":
+            if not rest:
+                typer.echo(self.get_help(ctx))
+                raise typer.Exit
+            name, rest = rest[0], ["--help"]
+        if name not in COMMANDS and not ctx.resilient_parsing:
+            raise UsageError(_no_command(name), ctx)
+        return super().resolve_command(ctx, [name, *rest])
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands without an import of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _no_command(name: str) -> str:
+    """What to do about a first word that is no command."""
+    if os.path.lexists(name) or "://" in name or any(sign in name for sign in "/\\.*"):
+        return f"{shown(name)} is no command; to label photos: resnext classify {shown(name)}"
+    from difflib import get_close_matches
+
+    near = get_close_matches(name.casefold(), COMMANDS)
+    meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+    return f"no command is called {shown(name)}; {meant}"
+
+
+def _explained(error: typer.TyperException) -> str:
+    """The error with the option that it is about, and where to read on."""
+    message = error.format_message().rstrip(".")
+    help_of = "resnext"
+    if isinstance(error, UsageError) and error.ctx is not None:
+        help_of = error.ctx.command_path
+    if isinstance(error, typer.BadParameter) and error.message and error.param is not None:
+        message = f"{max(error.param.opts, key=len)} {error.message}"
+    elif isinstance(error, NoSuchOption):
+        near = f"; did you mean {error.possibilities[0]}?" if error.possibilities else ""
+        message = f"no option is called {shown(error.option_name)}{near}"
+    return f"{message} ({help_of} --help)"
+
 
 app = typer.Typer(
     name="resnext",
     cls=_Group,
     help="Label photos with timm's semi-supervised ResNeXts: compiled once, then fast and offline.",
-    no_args_is_help=True,
     add_completion=True,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
-    **_PLAIN,
+    **PLAIN,
 )
 
 
@@ -65,7 +124,8 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Label photos with timm's semi-supervised ResNeXts: compiled once, then fast and offline."""

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     # that, what timm's own made of them, float32 (…, 3, H, W) and normalised.
     Pixels = NDArray[np.uint8 | np.float32]
 
+# What people choose of an answer.
 OutputType = Literal["prob", "logit"]
+LabelType = Literal["name", "description", "detailed"]
+Kind = Literal["pooled", "unpooled", "multiscale", "logits"]
+DType = Literal["float32", "float16"]
 
 
 @dataclass(frozen=True, slots=True)

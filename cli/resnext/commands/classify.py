@@ -1,115 +1,114 @@
 """`resnext classify`: photos in, labels out."""
 
-from typing import get_args
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from resnext.commands import options
-from resnext.errors import report_errors
+from resnext.commands.groups import MessageOptions, OptionGroup, command, number, whole
+from resnext.commands.options import ComputeOptions, FileOptions, InputOptions, ModelOptions, RunOptions
+from resnext.errors import ExitCode
+from resnext.records import LabelType, OutputType
+
+FORMATS = "table|jsonl|json|csv|tsv|parquet"
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerOptions(OptionGroup):
+    """What is said of a photo."""
+
+    title = "Answers"
+
+    top_k: Annotated[
+        int, typer.Option("--top-k", "-k", metavar="K", parser=whole(1, 10**9), help="Classes a photo, best first.")
+    ] = 5
+    threshold: Annotated[
+        float,
+        typer.Option(metavar="P", parser=number(0, 1), help="Leave out classes below this probability, 0 to 1."),
+    ] = 0.0
+    output_type: Annotated[OutputType, typer.Option(help="What a score is; --threshold is a probability.")] = "prob"
+    label_type: Annotated[
+        LabelType,
+        typer.Option(help="One name, all synonyms, or with the definition."),
+    ] = "name"
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Class names: a line each, or JSON. Default: ImageNet's.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions(OptionGroup):
+    """Where rows go, and in which form."""
+
+    title = "Output"
+
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the rows to a file.")] = (
+        None
+    )
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", "-f", metavar=FORMATS, show_default=False, autocompletion=lambda: FORMATS.split("|"),
+            help="Default: by the ending of --output; else a table on a terminal, jsonl in a pipe.",
+        ),
+    ] = None  # fmt: skip
+    json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False
+    template: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", show_default=False,
+            help=r"A line a photo in your own form: '{file}\t{label}\t{score:.2f}'.",
+        ),
+    ] = None  # fmt: skip
+
+
+@command(
+    examples=[
+        "resnext classify photo.jpg",
+        "resnext classify photos/ -o labels.csv",
+        "resnext classify photos/ -o labels.jsonl --resume",
+        "find . -name '*.jpg' -print0 | resnext classify -0 --files-from - -k 1",
+    ]
+)
 def classify(
-    paths: options.Paths = None,
-    model: options.Model = "auto",
-    top_k: options.TopK = 5,
-    threshold: options.Threshold = 0.0,
-    output_type: options.OutputTypeOption = "prob",
-    label_type: options.LabelTypeOption = "name",
-    format: options.Format = None,
-    json: options.Json = False,
-    template: options.Template = None,
-    output: options.Output = None,
-    overwrite: options.Overwrite = False,
-    resume: options.Resume = False,
-    summary_file: options.SummaryFile = None,
-    dry_run: options.DryRun = False,
-    strict: options.Strict = False,
-    max_errors: options.MaxErrors = None,
-    weights: options.Weights = None,
-    labels: options.Labels = None,
-    offline: options.Offline = False,
-    exact: options.Exact = False,
-    precision: options.PrecisionOption = "auto",
-    engine: options.EngineOption = "openvino",
-    device: options.Device = "cpu",
-    batch_size: options.BatchSize = None,
-    workers: options.Workers = None,
-    files_from: options.FilesFrom = None,
-    null: options.Null = False,
-    column: options.Column = None,
-    timeout: options.Timeout = 30.0,
-    retries: options.Retries = 2,
-    max_file_size: options.MaxFileSize = 100.0,
-    exclude_dir: options.ExcludeDir = None,
-    include_hidden: options.IncludeHidden = False,
-    frames: options.Frames = "1",
-    max_image_megapixels: options.MaxMegapixels = 200.0,
-    color: options.Color = "auto",
-    no_progress: options.NoProgress = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    debug: options.Debug = False,
-) -> None:
+    inputs: InputOptions,
+    model: ModelOptions,
+    answers: AnswerOptions,
+    output: OutputOptions,
+    file: FileOptions,
+    run: RunOptions,
+    compute: ComputeOptions,
+    messages: MessageOptions,
+) -> ExitCode:
     """Label photos: the best ImageNet classes of each, with their probabilities.
 
     One row an input, in the order given, also for a file that can't be read. Exit status: 0 all labelled, 1 some
     inputs failed, 2 wrong usage, 3 could not run.
     """
-    with report_errors(debug):
-        from resnext.commands import requests
-        from resnext.console.terminal import Notices
-        from resnext.outputs import OutputRequest, check_output, choose_format
-        from resnext.outputs.writers import LabelType
-        from resnext.pipeline.classify_job import ClassifyRequest, Labelling
-        from resnext.pipeline.run import list_inputs, run
-        from resnext.records import OutputType, PredictionConfig
+    from resnext.commands import requests
+    from resnext.outputs import OutputRequest, check_output, choose_format
+    from resnext.pipeline.classify_job import ClassifyRequest, Labelling
+    from resnext.pipeline.run import list_inputs
+    from resnext.pipeline.run import run as run_job
+    from resnext.records import PredictionConfig
 
-        request = ClassifyRequest(
-            run=requests.run_request(
-                paths,
-                requests.model_request(model, weights, engine, device, precision, exact, batch_size, offline),
-                requests.source_config(
-                    paths,
-                    files_from,
-                    null,
-                    column,
-                    timeout,
-                    retries,
-                    max_file_size,
-                    exclude_dir,
-                    include_hidden,
-                    offline,
-                ),
-                frames=frames,
-                max_megapixels=max_image_megapixels,
-                exact=exact,
-                workers=workers,
-                color=color,
-                progress=not (no_progress or quiet),
-                summary_file=summary_file,
-                max_errors=1 if strict else max_errors,
-            ),
-            labels=labels,
-            prediction=PredictionConfig(
-                top_k=top_k,
-                threshold=threshold,
-                output_type=requests.one_of("--output-type", output_type, get_args(OutputType)),
-            ),
-            label_type=requests.one_of("--label-type", label_type, get_args(LabelType)),
-            output=OutputRequest(
-                path=output,
-                format=choose_format(format, json=json, template=template, output=output),
-                template=template or "",
-                overwrite=overwrite,
-                resume=resume,
-            ),
-        )
-        if dry_run:
-            done = request.output.target().prepare(None)
-            code = list_inputs(request.run, done, as_json=json or format == "jsonl")
-        else:
-            check_output(request.output)
-            requests.check_summary(summary_file)
-            notices = Notices(quiet=quiet, verbose=verbose)
-            code = run(request.run, lambda opened: Labelling(request, opened), notices)
-    raise typer.Exit(int(code))
+    request = ClassifyRequest(
+        run=requests.run_request(inputs, model, compute, run, messages),
+        labels=answers.labels,
+        prediction=PredictionConfig(top_k=answers.top_k, threshold=answers.threshold, output_type=answers.output_type),
+        label_type=answers.label_type,
+        output=OutputRequest(
+            path=output.output,
+            format=choose_format(output.format, json=output.json, template=output.template, output=output.output),
+            template=output.template or "",
+            overwrite=file.overwrite,
+            resume=file.resume,
+        ),
+    )
+    if run.dry_run:
+        done = request.output.target().prepare(None)
+        return list_inputs(request.run, done, as_json=output.json or output.format == "jsonl")
+    check_output(request.output)
+    requests.check_summary(run.summary_file)
+    return run_job(request.run, lambda opened: Labelling(request, opened), messages.notices())

@@ -4,17 +4,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import typer.core
 
-from resnext.commands import options
+from resnext.commands.groups import Command, MessageOptions, OptionGroup, command
 from resnext.console.terminal import printable
-from resnext.errors import ExitCode, UsageError, report_errors
+from resnext.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from resnext.console.terminal import ColorChoice, Notices
     from resnext.info.page import Page
     from resnext.store.store import Store
 
@@ -24,7 +22,71 @@ ALL_LABELS = "*"
 AUTO = "auto"
 
 
-class InfoCommand(typer.core.TyperCommand):
+@dataclass(frozen=True, slots=True)
+class QuestionOptions(OptionGroup):
+    """What is asked; of these and the StoreOptions one at a time, but for --weights."""
+
+    title = "Questions"
+
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]", show_default=False, help="A model of the shelf, any timm classifier, or auto."
+        ),
+    ] = None  # fmt: skip
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Show what a checkpoint holds, without running anything from it."),
+    ] = None
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[PATTERN]", show_default=False,
+            help="List the classes of MODEL or --weights: all, or those that PATTERN finds (*, ?).",
+        ),
+    ] = None  # fmt: skip
+    bibtex: Annotated[bool, typer.Option("--bibtex", help="Print how to cite MODEL, as BibTeX.")] = False
+    search: Annotated[
+        str | None,
+        typer.Option(metavar="PATTERN", show_default=False, help="Find timm's pretrained models by name (*, ?)."),
+    ] = None
+    download: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", show_default=False, help="Fetch and compile a model ahead; may be repeated."),
+    ] = None
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Check this installation, with one photo against the reference, and its speed."),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions(OptionGroup):
+    """What is stored on this machine, and removing it."""
+
+    title = "Stored models"
+
+    cache: Annotated[bool, typer.Option("--cache", help="Show what is stored on this machine, its sizes and ages.")] = (
+        False
+    )
+    prune: Annotated[bool, typer.Option("--prune", help="Remove compiled models that nothing can use any more.")] = (
+        False
+    )
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all compiled models; asks first.")] = False
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerOptions(OptionGroup):
+    """How the answer is found and given."""
+
+    title = "Answer"
+
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False
+    offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False
+
+
+class InfoCommand(Command):
     """`--labels` may stand alone: then it means all of them. Typer has no options with an optional value."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -38,113 +100,39 @@ class InfoCommand(typer.core.TyperCommand):
         return super().parse_args(ctx, filled)
 
 
-COMMAND_CLASS = InfoCommand
-
-
-@dataclass(frozen=True, slots=True)
-class InfoRequest:
-    """All that one run was asked for. At most one of the questions is not None or True."""
-
-    model: str | None
-    weights: Path | None
-    bibtex: bool
-    labels: str | None
-    search: str | None
-    download: tuple[str, ...]
-    cache: bool
-    prune: bool
-    clear: bool
-    check: bool
-    yes: bool
-    offline: bool
-    json: bool
-
-
-def info(
-    model: options.InfoModel = None,
-    weights: options.InfoWeights = None,
-    bibtex: options.Bibtex = False,
-    labels: options.LabelsPattern = None,
-    search: options.Search = None,
-    download: options.Download = None,
-    cache: options.Cache = False,
-    prune: options.Prune = False,
-    clear: options.Clear = False,
-    yes: options.Yes = False,
-    check: options.Check = False,
-    json: options.JsonDocument = False,
-    offline: options.Offline = False,
-    color: options.Color = "auto",
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    debug: options.Debug = False,
-) -> None:
+@command(
+    cls=InfoCommand,
+    examples=[
+        "resnext info",
+        "resnext info ssl_resnext50_32x4d",
+        "resnext info --labels 'crane*'",
+        "resnext info --check --json",
+    ],
+)
+def info(question: QuestionOptions, stored: StoreOptions, answer: AnswerOptions, messages: MessageOptions) -> ExitCode:
     """Show the models of the shelf; with MODEL, the card of one.
 
     How good, how large, under which licence, and how near at hand each model is; what is stored; whether this
     installation is sound. Exit status: 0 answered, 1 --check found something broken, 2 wrong usage, 3 could not run.
     """
-    with report_errors(debug):
-        from resnext.console.terminal import ColorChoice, Notices
-        from resnext.store.store import Store, cache_root
+    from resnext.store.store import Store, cache_root
 
-        if color not in get_args(ColorChoice):
-            raise UsageError(f"--color {color}: not one of {', '.join(get_args(ColorChoice))}")
-        request = InfoRequest(
-            model=model,
-            weights=weights,
-            bibtex=bibtex,
-            labels=labels,
-            search=search,
-            download=tuple(download or ()),
-            cache=cache,
-            prune=prune,
-            clear=clear,
-            check=check,
-            yes=yes,
-            offline=offline,
-            json=json,
-        )
-        _check_question(request)
-        chosen: ColorChoice = color  # type: ignore[assignment]  # checked above
-        code = _answer(request, Store(cache_root()), Notices(quiet=quiet, verbose=verbose), chosen)
-    raise typer.Exit(int(code))
+    _check_question(question, stored)
+    store = Store(cache_root())
+    if stored.cache or stored.prune or stored.clear:
+        found, show = _ask_storage(stored, store)
+    elif question.check:
+        from resnext.info.health import doctor
 
+        found, show = doctor.report(store, messages.notices(), answer.offline), doctor.show
+    elif question.download:
+        from resnext.info import fetch
 
-def _check_question(request: InfoRequest) -> None:
-    """One question at a time; --labels and --bibtex may be asked of MODEL or of --weights."""
-    questions = {
-        "--labels": request.labels is not None,
-        "--bibtex": request.bibtex,
-        "--search": request.search is not None,
-        "--download": bool(request.download),
-        "--cache": request.cache,
-        "--prune": request.prune,
-        "--clear": request.clear,
-        "--check": request.check,
-    }
-    asked = [option for option, given in questions.items() if given]
-    if len(asked) > 1:
-        raise UsageError(f"{asked[0]} and {asked[1]} are two questions; ask one at a time")
-    if asked and asked[0] not in ("--labels", "--bibtex"):
-        if request.model is not None:
-            raise UsageError(f"{asked[0]} takes no MODEL ({request.model})")
-        if request.weights is not None:
-            raise UsageError(f"{asked[0]} takes no --weights")
-    if request.bibtex and request.weights is not None:
-        raise UsageError("--bibtex is of a published model, not of --weights")
-    if request.yes and not request.clear:
-        raise UsageError("--yes answers the question of --clear alone")
-
-
-def _answer(request: InfoRequest, store: "Store", notices: "Notices", color: "ColorChoice") -> ExitCode:
-    """Ask the room that knows, and write its report; gives the exit code.
-
-    Raises:
-        ResnextError: there is no answer.
-    """
-    found, show = _ask(request, store, notices)
-    if request.json:
+        found = fetch.report(tuple(question.download), store, messages.notices(), answer.offline)
+        show = fetch.show
+    else:
+        found, show = _ask(question, store, answer.offline)
+    if answer.json:
         from resnext.info.page import write_json
 
         write_json(found)
@@ -153,57 +141,77 @@ def _answer(request: InfoRequest, store: "Store", notices: "Notices", color: "Co
         from resnext.info.page import Page
         from resnext.outputs import terminal_width
 
-        page = Page(terminal_width(), use_color(sys.stdout, color))
+        page = Page(terminal_width(), use_color(sys.stdout, messages.color))
         show(found, page)
         page.write()
-    return ExitCode.SOME_FAILED if request.check and found["broken"] else ExitCode.OK
+    return ExitCode.SOME_FAILED if question.check and found["broken"] else ExitCode.OK
 
 
-def _ask(request: InfoRequest, store: "Store", notices: "Notices") -> "tuple[dict[str, Any], Show]":
-    """The report that answers the request, and the room's way to lay it out."""
-    if request.check:
-        from resnext.info.health import doctor
+def _check_question(question: QuestionOptions, stored: StoreOptions) -> None:
+    """One question at a time; --labels and --bibtex may be asked of MODEL or of --weights."""
+    questions = {
+        "--labels": question.labels is not None,
+        "--bibtex": question.bibtex,
+        "--search": question.search is not None,
+        "--download": bool(question.download),
+        "--cache": stored.cache,
+        "--prune": stored.prune,
+        "--clear": stored.clear,
+        "--check": question.check,
+    }
+    asked = [option for option, given in questions.items() if given]
+    if len(asked) > 1:
+        raise UsageError(f"{asked[0]} and {asked[1]} are two questions; ask one at a time")
+    if asked and asked[0] not in ("--labels", "--bibtex"):
+        if question.model is not None:
+            raise UsageError(f"{asked[0]} takes no MODEL ({question.model})")
+        if question.weights is not None:
+            raise UsageError(f"{asked[0]} takes no --weights")
+    if question.bibtex and question.weights is not None:
+        raise UsageError("--bibtex is of a published model, not of --weights")
+    if stored.yes and not stored.clear:
+        raise UsageError("--yes answers the question of --clear alone")
 
-        return doctor.report(store, notices, request.offline), doctor.show
-    if request.download:
-        from resnext.info import fetch
 
-        return fetch.report(request.download, store, notices, request.offline), fetch.show
-    if request.cache or request.prune or request.clear:
-        return _ask_storage(request, store)
-    if request.search is not None:
+def _ask(question: QuestionOptions, store: "Store", offline: bool) -> "tuple[dict[str, Any], Show]":
+    """The report on models that answers the question, and the room's way to lay it out.
+
+    Raises:
+        ResnextError: there is no answer.
+    """
+    if question.search is not None:
         from resnext.info import search
 
-        return search.report(request.search, store), search.show
-    if request.labels is not None:
+        return search.report(question.search, store), search.show
+    if question.labels is not None:
         from resnext.info import classes
 
-        model = request.model or (AUTO if request.weights is None else None)
-        return classes.report(request.labels, model, request.weights, store, request.offline), classes.show
-    if request.weights is not None:
+        model = question.model or (AUTO if question.weights is None else None)
+        return classes.report(question.labels, model, question.weights, store, offline), classes.show
+    if question.weights is not None:
         from resnext.info import checkpoint_card
 
-        return checkpoint_card.report(request.weights, request.model, store), checkpoint_card.show
-    if request.bibtex:
+        return checkpoint_card.report(question.weights, question.model, store), checkpoint_card.show
+    if question.bibtex:
         from resnext.info import citation
 
-        return citation.report(request.model, store, request.offline), citation.show
-    if request.model is not None:
+        return citation.report(question.model, store, offline), citation.show
+    if question.model is not None:
         from resnext.info import card
 
-        return card.report(card.named(request.model, store, request.offline), store), card.show
+        return card.report(card.named(question.model, store, offline), store), card.show
     from resnext.info import shelf_table
 
-    return shelf_table.report(store, request.offline), shelf_table.show
+    return shelf_table.report(store, offline), shelf_table.show
 
 
-def _ask_storage(request: InfoRequest, store: "Store") -> "tuple[dict[str, Any], Show]":
+def _ask_storage(stored: StoreOptions, store: "Store") -> "tuple[dict[str, Any], Show]":
     from resnext.info import storage
 
-    if request.prune:
+    if stored.prune:
         return storage.prune(store), storage.show_removed
-    if request.clear:
-        if not request.yes:
+    if stored.clear:
+        if not stored.yes:
             _confirm(f"remove all compiled models in {store.root}? They can be built again from their weights.")
         return storage.clear(store), storage.show_removed
     return storage.report(store), storage.show

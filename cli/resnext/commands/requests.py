@@ -1,116 +1,46 @@
-"""The options that runs share -> the parts of their requests, checked."""
+"""The groups of options that runs share -> the parts of their requests, checked against each other."""
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
 from resnext.errors import UsageError
 
 if TYPE_CHECKING:
+    from resnext.commands.groups import MessageOptions
+    from resnext.commands.options import ComputeOptions, InputOptions, ModelOptions, RunOptions
     from resnext.pipeline.run import RunRequest
     from resnext.shelf.shelf import ModelRequest
     from resnext.sources.config import SourceConfig
 
 
 def run_request(
-    paths: list[str] | None,
-    model: "ModelRequest",
-    sources: "SourceConfig",
-    *,
-    frames: str,
-    max_megapixels: float,
-    exact: bool,
-    workers: int | None,
-    color: str,
-    progress: bool,
-    summary_file: Path | None,
-    max_errors: int | None,
+    inputs: "InputOptions",
+    model: "ModelOptions",
+    compute: "ComputeOptions",
+    run: "RunOptions",
+    messages: "MessageOptions",
 ) -> "RunRequest":
     """What every run is asked for.
 
     Raises:
-        UsageError: --frames or --color is something else.
+        UsageError: options that contradict each other; nothing to read.
     """
-    from resnext.console.terminal import ColorChoice
     from resnext.pipeline.run import RunRequest
 
     return RunRequest(
-        paths=tuple(paths or ()),
-        model=model,
-        color=one_of("--color", color, get_args(ColorChoice)),
-        sources=sources,
-        frames=_frames(frames),
-        max_megapixels=max_megapixels,
-        exact=exact,
-        workers=workers or os.cpu_count() or 1,
-        progress=progress,
-        summary_file=summary_file,
-        max_errors=max_errors,
+        paths=tuple(inputs.paths or ()),
+        model=_model_request(model, compute),
+        color=messages.color,
+        sources=_source_config(inputs, model.offline),
+        frames=_frames(inputs.frames),
+        max_megapixels=inputs.max_image_megapixels,
+        exact=compute.exact,
+        workers=compute.workers or os.cpu_count() or 1,
+        progress=not (run.no_progress or messages.quiet),
+        summary_file=run.summary_file,
+        max_errors=1 if run.strict else run.max_errors,
     )
-
-
-def model_request(
-    model: str,
-    weights: Path | None,
-    engine: str,
-    device: str,
-    precision: str,
-    exact: bool,
-    batch_size: int | None,
-    offline: bool,
-) -> "ModelRequest":
-    """Which model, and how it computes.
-
-    Raises:
-        UsageError: there is no such engine or precision; --exact and another precision than its own.
-    """
-    from resnext.engines import EngineName, Precision
-    from resnext.shelf.shelf import ModelRequest
-
-    chosen: Precision = one_of("--precision", precision, get_args(Precision))
-    if exact and chosen == "bf16":
-        raise UsageError("--exact and --precision bf16 contradict each other")
-    return ModelRequest(
-        model=model,
-        weights=weights,
-        engine=one_of("--engine", engine, get_args(EngineName)),
-        device=device,
-        precision="fp32" if exact else chosen,
-        batch_size=batch_size,
-        offline=offline,
-    )
-
-
-def source_config(
-    paths: list[str] | None,
-    files_from: list[str] | None,
-    null: bool,
-    column: str | None,
-    timeout: float,
-    retries: int,
-    max_file_size: float,
-    exclude_dir: list[str] | None,
-    include_hidden: bool,
-    offline: bool,
-) -> "SourceConfig":
-    """Where inputs come from, and within which bounds.
-
-    Raises:
-        UsageError: nothing to read, or stdin for two things.
-    """
-    from resnext.sources import check
-    from resnext.sources.config import DEFAULT_EXCLUDED_DIRS, FolderConfig, ListConfig, SourceConfig
-
-    config = SourceConfig(
-        folders=FolderConfig(frozenset([*DEFAULT_EXCLUDED_DIRS, *(exclude_dir or ())]), include_hidden),
-        files_from=tuple(files_from or ()),
-        lists=ListConfig(null=null, column=column),
-        timeout=timeout,
-        retries=retries,
-        max_bytes=int(max_file_size * 1e6),
-        offline=offline,
-    )
-    return check(tuple(paths or ()), config)
 
 
 def check_summary(path: Path | None) -> None:
@@ -125,11 +55,47 @@ def check_summary(path: Path | None) -> None:
         check_summary_file(path)
 
 
-def one_of(option: str, value: str, allowed: tuple[Any, ...]) -> Any:
-    """Check a choice; Typer's enums would need a class for every Literal that the rooms already have."""
-    if value not in allowed:
-        raise UsageError(f"{option} {value}: not one of {', '.join(allowed)}")
-    return value
+def _model_request(model: "ModelOptions", compute: "ComputeOptions") -> "ModelRequest":
+    """Which model, and how it computes.
+
+    Raises:
+        UsageError: --exact and another precision than its own.
+    """
+    from resnext.shelf.shelf import ModelRequest
+
+    if compute.exact and compute.precision == "bf16":
+        raise UsageError("--exact and --precision bf16 contradict each other")
+    return ModelRequest(
+        model=model.model,
+        weights=model.weights,
+        engine=compute.engine,
+        device=compute.device,
+        precision="fp32" if compute.exact else compute.precision,
+        batch_size=compute.batch_size,
+        offline=model.offline,
+    )
+
+
+def _source_config(inputs: "InputOptions", offline: bool) -> "SourceConfig":
+    """Where inputs come from, and within which bounds.
+
+    Raises:
+        UsageError: nothing to read, or stdin for two things.
+    """
+    from resnext.sources import check
+    from resnext.sources.config import DEFAULT_EXCLUDED_DIRS, FolderConfig, ListConfig, SourceConfig
+
+    excluded = frozenset([*DEFAULT_EXCLUDED_DIRS, *(inputs.exclude_dir or ())])
+    config = SourceConfig(
+        folders=FolderConfig(excluded, inputs.include_hidden),
+        files_from=tuple(inputs.files_from or ()),
+        lists=ListConfig(null=inputs.null, column=inputs.column),
+        timeout=inputs.timeout,
+        retries=inputs.retries,
+        max_bytes=int(inputs.max_file_size * 1e6),
+        offline=offline,
+    )
+    return check(tuple(inputs.paths or ()), config)
 
 
 def _frames(value: str) -> int | None:

@@ -10,13 +10,13 @@ from resnext.answers.own_labels import read_labels
 from resnext.console.terminal import use_color
 from resnext.outputs import Output, OutputRequest, Settings, terminal_width
 from resnext.outputs.done import DoneInputs
-from resnext.outputs.writers import WRITERS, LabelType, OutputConfig, Writer
+from resnext.outputs.writers import WRITERS, OutputConfig, Writer
 from resnext.records import Classified
 
 if TYPE_CHECKING:
     from resnext.pipeline.loop import Row
     from resnext.pipeline.run import RunRequest
-    from resnext.records import Label, PredictionConfig, Source
+    from resnext.records import Label, LabelType, PredictionConfig, Source
     from resnext.shelf.shelf import OpenedModel
 
 
@@ -26,7 +26,7 @@ class ClassifyRequest(NamedTuple):
     run: "RunRequest"
     labels: Path | None
     prediction: "PredictionConfig"
-    label_type: LabelType
+    label_type: "LabelType"
     output: OutputRequest
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from resnext.engines import CLASSIFIER, Graph
 from resnext.errors import FailureCode, InputError
@@ -10,7 +10,7 @@ from resnext.outputs.done import DoneInputs
 from resnext.outputs.run_note import Settings
 from resnext.outputs.vectors.feature_file import FeatureFile
 from resnext.outputs.vectors.feature_stream import FeatureStream
-from resnext.records import Features
+from resnext.records import DType, Features, Kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from resnext.records import Source
     from resnext.shelf.shelf import OpenedModel
 
-Kind = Literal["pooled", "unpooled", "multiscale", "logits"]
-DType = Literal["float32", "float16"]
 VECTORS = ("pooled", "logits")
 
 

@@ -5,10 +5,10 @@ from pathlib import PurePath
 from typing import Protocol, TextIO
 
 from resnext.errors import UsageError
-from resnext.outputs.writers.rows import LabelType, OutputConfig
+from resnext.outputs.writers.rows import OutputConfig
 from resnext.records import Classified, Failure
 
-__all__ = ["FORMATS", "WHOLE_FORMATS", "WRITERS", "LabelType", "OutputConfig", "Writer", "format_for"]
+__all__ = ["FORMATS", "WHOLE_FORMATS", "WRITERS", "OutputConfig", "Writer", "format_for"]
 
 
 class Writer(Protocol):

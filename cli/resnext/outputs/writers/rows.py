@@ -4,12 +4,11 @@ import base64
 import os
 import unicodedata
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from resnext.console.terminal import printable
-from resnext.records import Classified, Failure, Label, OutputType, Prediction
+from resnext.records import Classified, Failure, Label, LabelType, OutputType, Prediction
 
-LabelType = Literal["name", "description", "detailed"]
 _SCORE_DIGITS = 6  # float32 holds no more
 
 
