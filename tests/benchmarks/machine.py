@@ -37,6 +37,12 @@ def has_bf16() -> bool:
     return any(flag in flags for flag in BF16_FLAGS)
 
 
+def kind() -> str:
+    """The kind of processor by what makes bfloat16 fast: "amx", "avx512_bf16" or "plain"."""
+    flags, _ = _processor()
+    return "amx" if "amx_bf16" in flags else "avx512_bf16" if "avx512_bf16" in flags else "plain"
+
+
 def load() -> str:
     """Load average over one minute: anything well above 0 at the start means that others compute here too."""
     return f"{os.getloadavg()[0]:.2f}"

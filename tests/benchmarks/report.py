@@ -58,6 +58,16 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
 
 
+def write_page(path: Path, kind: str, facts: Mapping[str, str], rows: Sequence[Row]) -> None:
+    """Put the table into a page of the docs, in place of the one that a processor of the same kind has there."""
+    begin, end = f"<!-- table: {kind} -->", f"<!-- end of table: {kind} -->"
+    before, found, rest = path.read_text().partition(begin)
+    if not found or end not in rest:
+        raise ValueError(f"{path} has no place for a table of kind {kind}: a line '{begin}' and a line '{end}'")
+    told = ", ".join(f"{name} {value}" for name, value in facts.items() if not name.startswith("load"))
+    path.write_text(f"{before}{begin}\n{told}\n\n{table(rows)}\n{end}{rest.partition(end)[2]}")
+
+
 def write_json(path: Path, machine: Mapping[str, str], settings: Mapping[str, object], rows: Sequence[Row]) -> None:
     """Write machine, settings and rows, each with its single measurements and whether it was met."""
     report = {

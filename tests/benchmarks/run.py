@@ -22,7 +22,7 @@ from agreement import agreement
 from folders import features, large_photos, memory, models, small_photos, sustained
 from inputs import addresses, long_list, pipe
 from materials import numbered, photo_set
-from report import Row, table, write_json
+from report import Row, table, write_json, write_page
 from setting import Setting, emptied, resnext_command
 from startup import help_text, offline, one_photo
 
@@ -80,6 +80,8 @@ def main() -> int:
         print("\n--quick: too few photos and runs for a verdict; this shows that everything works.")
     if failed:
         print(f"\nfailed: {', '.join(failed)}")
+    if args.page and not args.quick:
+        write_page(args.page, machine.kind(), facts, rows)
     if args.json:
         shown = {"runs": setting.runs, "quick": setting.quick, "failed": failed}
         write_json(args.json, facts, shown, rows)
@@ -92,6 +94,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3, help="measured runs of each command (default: 3; short ones 5)")
     parser.add_argument("--quick", action="store_true", help="one run, few photos: see that it works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement to FILE")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="put the table into this page: docs/speed.md")
     parser.add_argument("--photos", type=Path, metavar="DIR", help="your photos in place of the 400 of 500x375")
     parser.add_argument("--large", type=Path, metavar="DIR", help="your photos in place of the 80 of 12 megapixels")
     parser.add_argument(
