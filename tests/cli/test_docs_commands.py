@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from support.checkpoints import seeded_state_dict
 from support.program import REPO, SAMPLES, clean_environment
 
 PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
@@ -29,11 +31,19 @@ def _programs(block: str) -> set[str]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the blocks are for a POSIX shell")
 @pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page)], ids=lambda page: page.name)
-def test_the_commands_of_a_page_run(page: Path, tmp_path: Path, own_cache: Path) -> None:
+def test_the_commands_of_a_page_run(page: Path, tmp_path: Path, own_cache: Path, timm: Any) -> None:
     work = tmp_path / "work"
     shutil.copytree(SAMPLES, work / "sample_images")
     shutil.copytree(SAMPLES, work / "photos")
+    os.utime(work / "sample_images" / "coffee.png", (0, 0))
     (work / "last-run").touch()
+    os.utime(work / "last-run", (1_000_000, 1_000_000))
+    if "model_best.pth.tar" in page.read_text():
+        import torch
+
+        state_dict = seeded_state_dict(timm, "resnet18", num_classes=3)
+        torch.save({"arch": "resnet18", "state_dict": state_dict}, work / "model_best.pth.tar")
+        (work / "classes.txt").write_text("robin\nwren\nstork\n")
     programs = tmp_path / "bin"
     programs.mkdir()
     (programs / "resnext").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m resnext "$@"\n')
