@@ -24,7 +24,8 @@ def entry_of(cache: Path) -> Path:
 def assert_right(done: "subprocess.CompletedProcess[str]") -> None:
     assert done.returncode == 0, done.stderr
     best = json.loads(done.stdout)["predictions"][0]
-    assert (best["label"], round(best["score"], 1)) == ("espresso", 0.9)
+    assert best["label"] == "espresso"
+    assert abs(best["score"] - 0.95) < 0.02  # 0.949 in bf16, 0.951 in fp32
 
 
 def flip(path: Path, offset: int) -> None:
