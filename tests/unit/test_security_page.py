@@ -1,10 +1,9 @@
 """SECURITY.md names the bounds that the code has."""
 
-import inspect
 import re
 
 from resnext.answers import own_labels
-from resnext.commands.classify import classify
+from resnext.commands.options import InputOptions
 from resnext.console import interrupts
 from resnext.images import color, decode, loading
 from resnext.outputs.results import stored
@@ -13,19 +12,19 @@ from support.program import REPO
 
 
 def test_every_bound_is_the_codes_own() -> None:
-    defaults = {name: each.default for name, each in inspect.signature(classify).parameters.items()}
+    defaults = InputOptions()
 
     def mib(count: int) -> str:
         assert count % (1 << 20) == 0
         return f"{count >> 20} MiB"
 
     expected = {
-        "pixels of an image": f"{defaults['max_image_megapixels']:g} megapixels",
+        "pixels of an image": f"{defaults.max_image_megapixels:g} megapixels",
         "scans of a progressive JPEG": f"{decode.MAX_JPEG_SCANS}",
         "memory for decoding, all threads together; a photo that needs more has it alone": mib(loading.DECODING_BYTES),
         "a file on this machine": f"{decode.MAX_FILE_BYTES / 1e9:.2f} GB",
-        "a download, an archive member, an image on stdin": f"{defaults['max_file_size']:g} MB, unpacked",
-        "one address, everything included": f"{defaults['timeout']:g} s",
+        "a download, an archive member, an image on stdin": f"{defaults.max_file_size:g} MB, unpacked",
+        "one address, everything included": f"{defaults.timeout:g} s",
         "redirects of one address": f"{urls.MAX_REDIRECTS}",
         "an entry of a list": mib(lists._MAX_ENTRY_BYTES),
         "contents of a tar archive that wait to be decoded": mib(tars._WAITING_BYTES),
