@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from machine import has_bf16
 from measure import Spread
 from report import Row
 from setting import SAMPLES, Setting, read_rows
+
+from resnext.engines.openvino.processor import this_processor
 
 # From this lead over the second best (a difference of probabilities) on, a label is no toss-up.
 CLEAR = 0.05
@@ -23,7 +24,7 @@ def agreement(setting: Setting) -> Iterator[Row]:
     setting.script("timm_top1.py", out, setting.photos, SAMPLES)
     reference: dict[str, tuple[int, float]] = json.loads(out.read_text())
     for precision, target in TARGETS.items():
-        if precision == "bf16" and not has_bf16():
+        if precision == "bf16" and not this_processor().has_bf16:
             print("agreement: bf16 left out, this processor has no instructions for it", file=sys.stderr)
             continue
         rows = setting.work / "agreement.jsonl"

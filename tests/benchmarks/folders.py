@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
-from machine import has_bf16
 from materials import OTHERS, RESNEXT50, Model, compiled, graph, numbered, options, weights
 from measure import Spread, Timing, in_turn, run
 from report import Row
 from setting import Setting, check_rows, resnext_command
 from startup import ratio_row
+
+from resnext.engines.openvino.processor import this_processor
 
 BATCH_SIZES = (8, 32, 64)
 # What the console script benchmark_app runs.
@@ -171,7 +172,7 @@ def best_of_timm(setting: Setting) -> tuple[str, ...]:
     """The options with which timm's loop is fastest here, from a short probe of each."""
     folder = numbered(setting.work, "probe", setting.photos, 32 if setting.quick else 128)
     # Without instructions for bfloat16 its autocast is slower than float32.
-    precisions = ("--best",) if has_bf16() else ("--best", "--channels-last")
+    precisions = ("--best",) if this_processor().has_bf16 else ("--best", "--channels-last")
     walls: dict[tuple[str, ...], float] = {}
     for precision in precisions:
         for size in BATCH_SIZES:

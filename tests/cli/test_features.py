@@ -63,7 +63,7 @@ def test_maps_equal_timms(timm: Any, tmp_path: Path, entry: Any) -> None:
         (Graph("multiscale", (1, 4)), {"level1": level1, "level4": level4}),
     ):
         request = ModelRequest(weights=checkpoint, precision="fp32", graph=graph, outputs=graph.outputs)
-        got = shelf.open(request).load(True).submit(crops).result()
+        got = shelf.open(request).load("throughput").submit(crops).result()
         assert got.keys() == expected.keys()
         for key, array in expected.items():
             assert array.std() > 0.01  # weights under which a wrong graph would show
@@ -105,7 +105,7 @@ def test_a_row_does_not_depend_on_its_neighbours(bundled_graph: Path) -> None:
     """Bit by bit, at any place in a batch: or a run that goes on would give other numbers than an undisturbed one."""
     pixels = np.random.default_rng(0).standard_normal((5, 3, 224, 224), dtype=np.float32)
     for precision in ("fp32", "auto"):
-        engine = load_engine(EngineSpec(bundled_graph, ("pooled",), precision, many=True, batch_size=4))  # type: ignore[arg-type]
+        engine = load_engine(EngineSpec(bundled_graph, ("pooled",), precision, "throughput", 4))  # type: ignore[arg-type]
         alone = np.concatenate([engine.submit(pixels[row : row + 1]).result()["pooled"] for row in range(5)])
         for rows in ([0, 1, 2, 3], [4, 2, 0], [3, 4], [1, 1, 4, 3]):
             np.testing.assert_array_equal(engine.submit(pixels[rows]).result()["pooled"], alone[rows])

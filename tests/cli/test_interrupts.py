@@ -180,7 +180,7 @@ from resnext.console.terminal import Notices
 together = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 for number in together:
     signal.signal(number, lambda number, frame: None)
-engine = Shelf(Notices(quiet=False)).open(ModelRequest("lite0")).load(True)
+engine = Shelf(Notices(quiet=False)).open(ModelRequest("lite0")).load("throughput")
 try:
     with ending_on_signals():
         signal.pthread_sigmask(signal.SIG_BLOCK, together)

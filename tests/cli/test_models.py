@@ -69,8 +69,8 @@ def test_logits_and_pooled_features_equal_timms(timm: Any, tmp_path: Path, entry
     )  # the architecture is told by the shapes
     opened = shelf.open(request)
     assert opened.name == entry.name
-    for many in (False, True):
-        engine = opened.load(many)
+    for tuning in ("latency", "throughput"):
+        engine = opened.load(tuning)
         for row in range(3):
             outputs = engine.submit(crops[row : row + 1]).result()
             np.testing.assert_allclose(outputs["logits"][0], expected[row], rtol=0, atol=1e-4)
@@ -81,7 +81,7 @@ def test_an_engine_pads_what_does_not_fill_its_batch(bundled_graph: Path, timm: 
     pixels = np.random.default_rng(0).standard_normal((5, 3, 224, 224), dtype=np.float32)
     single = load_engine(EngineSpec(bundled_graph, precision="fp32"))
     expected = np.concatenate([single.submit(pixels[row : row + 1]).result()["logits"] for row in range(5)])
-    batched = load_engine(EngineSpec(bundled_graph, precision="fp32", many=True, batch_size=4))
+    batched = load_engine(EngineSpec(bundled_graph, precision="fp32", tuning="throughput", batch_size=4))
     tickets = [batched.submit(pixels[:4]), batched.submit(pixels[4:])] if batched.depth > 1 else []
     assert tickets, "two cores run at least two batches at once"
     got = np.concatenate([ticket.result()["logits"] for ticket in tickets])

@@ -36,7 +36,7 @@ def two_models(warm_cache: Path, shared_root: Path, timm: Any, tmp_path_factory:
     for path in cache.glob("compiled/*/*.blob"):
         path.unlink()
     for request in (LITE0, ModelRequest(model=SMALL, weights=weights, precision="fp32")):
-        Shelf(Heard(), Store(cache)).open(request).load(False)  # what it was compiled to is kept
+        Shelf(Heard(), Store(cache)).open(request).load("latency")  # what it was compiled to is kept
     assert len(list(cache.glob("compiled/*/*.blob"))) == 2
     return cache
 
@@ -46,7 +46,7 @@ def answer(cache: Path, heard: Heard) -> dict[str, Any]:
     model = Shelf(heard, Store(cache)).open(LITE0)
     _, height, width = model.preprocessing.input_size
     crops = np.random.default_rng(7).integers(0, 256, (1, height, width, 3), np.uint8)
-    logits = model.load(False).submit(crops).result()["logits"]
+    logits = model.load("latency").submit(crops).result()["logits"]
     return {"logits": logits, "labels": model.labels(), "preprocessing": model.preprocessing}
 
 

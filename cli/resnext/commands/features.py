@@ -98,7 +98,7 @@ def features(
     asked = requests.run_request(inputs, model, compute, run, messages)
     request = FeaturesRequest(
         # Always one way to compute: a photo's numbers must not depend on how many come with it.
-        run=asked._replace(model=asked.model._replace(graph=graph, outputs=arrays, always_many=True)),
+        run=asked._replace(model=asked.model._replace(graph=graph, outputs=arrays, tuning="throughput")),
         kind=what.kind,
         dtype=what.dtype,
         normalize=what.normalize,

@@ -9,9 +9,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from resnext.engines.openvino.cached_graph import CachedGraph
     from resnext.records import Pixels, PreprocessingConfig
 
 Precision = Literal["auto", "fp32", "bf16"]
+# The first answer soon, or many photos a second.
+Tuning = Literal["latency", "throughput"]
 EngineName = Literal["openvino", "torch"]
 
 
@@ -56,6 +59,10 @@ class Engine(Protocol):
     batch_size: int  # the batch that it runs best; smaller ones are taken too
     depth: int  # how many tickets may be open at once
 
+    @property
+    def precision(self) -> Literal["fp32", "bf16"]:
+        """What it computes in on this machine."""
+
     def submit(self, pixels: Pixels) -> Ticket:
         """Start on a batch: crops, uint8 (B, H, W, 3), or normalised float32 (B, 3, H, W); 1 <= B <= batch_size.
 
@@ -65,24 +72,25 @@ class Engine(Protocol):
 
 
 class EngineSpec(NamedTuple):
-    """What an engine is built from: small and picklable. `many` tunes for throughput, else for the first answer.
+    """What an engine is built from: small and picklable.
 
     `batch_size` None leaves the choice to the engine. `outputs` names what is wanted of what the graph computes.
     `normalises`: the engine is given crops, and makes of them what this model takes. `graph_digest` tells this graph
-    from every other; without it nothing that an engine made of it is kept beside it.
+    from every other; without it nothing that an engine made of it is cached beside it.
     """
 
     graph: Path
     outputs: tuple[str, ...] = ("logits",)
     precision: Precision = "auto"
-    many: bool = False
+    tuning: Tuning = "latency"
     batch_size: int | None = None
     normalises: PreprocessingConfig | None = None
     graph_digest: str | None = None
 
 
-def load_engine(spec: EngineSpec) -> Engine:
-    """Load the compiled graph of `spec`; imports no torch."""
+def load_engine(spec: EngineSpec, cached: CachedGraph | None = None) -> Engine:
+    """Load the compiled graph of `spec`; imports no torch. `cached` is the spec's own, if it was looked at already."""
+    from resnext.engines.openvino.cached_graph import CachedGraph
     from resnext.engines.openvino.engine import OpenVINOEngine
 
-    return OpenVINOEngine(spec)
+    return OpenVINOEngine(spec, cached or CachedGraph(spec))

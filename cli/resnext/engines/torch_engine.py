@@ -1,6 +1,6 @@
 """The reference engine: the timm model itself, in fp32 on a CPU; also the one for CUDA and MPS."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -43,6 +43,10 @@ class TorchEngine:
         self._names, self._outputs = names, outputs
         self._normalises = normalises
         self._module = module.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def precision(self) -> Literal["fp32", "bf16"]:
+        return "bf16" if self._bf16 else "fp32"
 
     def submit(self, pixels: "Pixels") -> "_Finished":
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):

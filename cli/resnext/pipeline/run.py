@@ -86,7 +86,7 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
     few = _few(request)
     model = Shelf(notices).open(request.model, few=few)
     # Compiled code, most of it: what is imported and decoded from here on goes on beside it.
-    loading = begun(lambda: model.load(False)) if few and request.model.engine == "openvino" else None
+    loading = begun(lambda: model.load("latency")) if few and request.model.engine == "openvino" else None
     from resnext.console.terminal import use_color
     from resnext.images.loading import loader
     from resnext.outputs import ReaderGone
@@ -102,8 +102,8 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
     with LookAhead(sources, load, workers=request.workers) as look_ahead:
         gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
         answer = job.answer()
-        many = look_ahead.at_least(_MANY, _LOOK_SECONDS)
-        engine = loading() if loading and (request.model.always_many or not many) else model.load(many)
+        many = look_ahead.at_least(_MANY, _LOOK_SECONDS) and not (loading and request.model.tuning)
+        engine = loading() if loading and not many else model.load("throughput" if many else "latency")
         _kept[:] = [engine]
         records = loop.answer_each(look_ahead.batches(engine.batch_size), engine, answer)
         bar = request.progress and sys.stderr.isatty() and not job.watched

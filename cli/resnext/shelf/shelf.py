@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resnext.console.terminal import Notices
-from resnext.engines import CLASSIFIER, Engine, EngineName, EngineSpec, Graph, Precision, load_engine
-from resnext.engines.openvino.kept import kept, takes_seconds_once
+from resnext.engines import CLASSIFIER, Engine, EngineName, EngineSpec, Graph, Precision, Tuning, load_engine
+from resnext.engines.openvino.cached_graph import CachedGraph
 from resnext.errors import DamagedEntry, UsageError
 from resnext.models import catalog
 from resnext.models.catalog import ModelName
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 class ModelRequest(NamedTuple):
     """Which model to run and how. `device` other than "cpu" needs the torch engine.
 
-    `outputs` names what is wanted of what `graph` computes. `always_many` tunes for throughput whatever the number of
-    photos, so that a photo's numbers do not depend on it.
+    `outputs` names what is wanted of what `graph` computes. `tuning` None leaves it to the number of photos; with one
+    that is named a photo's numbers do not depend on it.
     """
 
     model: str = catalog.AUTO
@@ -45,11 +45,11 @@ class ModelRequest(NamedTuple):
     offline: bool = False
     graph: Graph = CLASSIFIER
     outputs: tuple[str, ...] = ("logits",)
-    always_many: bool = False
+    tuning: Tuning | None = None
 
 
 class OpenedModel(NamedTuple):
-    """A model that is ready. `load(many)` gives its engine, tuned for many photos or for the first answer.
+    """A model that is ready. `load(tuning)` gives its engine, tuned so unless the request says how.
 
     `transform` is timm's own, where the model's is not a resize and centre crop.
     """
@@ -59,7 +59,7 @@ class OpenedModel(NamedTuple):
     preprocessing: PreprocessingConfig
     labels: Callable[[], tuple[Label, ...]]
     num_classes: int
-    load: Callable[[bool], Engine]
+    load: Callable[[Tuning], Engine]
     transform: "Transform | None" = None
 
 
@@ -129,33 +129,39 @@ class Shelf:
         def checked() -> CompiledModel:
             return self._compiled(name, request.weights, request.graph, offline)
 
-        def load(many: bool) -> Engine:
-            many = many or request.always_many
-            try:
-                return self._loaded_engine(name, _spec(checked() if many else compiled, request, many))
-            except DamagedEntry:  # what was kept whole is of no use, and the rest was not looked at yet
-                return self._loaded_engine(name, _spec(checked(), request, many))
+        whole = self._cached_whole(name, request) if few else None
+        compiled = checked() if whole is None else whole[0]
 
-        compiled = (self._kept_whole(name, request) if few else None) or checked()
+        def load(tuning: Tuning) -> Engine:
+            tuning = request.tuning or tuning
+            if whole is None:
+                return self._loaded_engine(name, _spec(compiled, request, tuning))
+            if tuning == "latency":
+                with suppress(DamagedEntry):  # OpenVINO refuses it, and the graph itself was not checked yet
+                    return load_engine(_spec(compiled, request, tuning), whole[1])
+            return self._loaded_engine(name, _spec(checked(), request, tuning))
+
         digest = compiled.provenance.weights_digest
         preprocessing = compiled.preprocessing
         transform = _own_transform(preprocessing)
         return OpenedModel(name.name, digest, preprocessing, compiled.labels, compiled.num_classes, load, transform)
 
     def _loaded_engine(self, name: ModelName, spec: EngineSpec) -> Engine:
-        if takes_seconds_once(spec):
+        cached = CachedGraph(spec)
+        if cached.takes_seconds_once:
             self._notices.info(f"preparing {name.name} for this processor, once")
-        return load_engine(spec)
+        return load_engine(spec, cached)
 
-    def _kept_whole(self, name: ModelName, request: ModelRequest) -> CompiledModel | None:
-        """Give a model that was kept as it was compiled for one photo, weights and all; its graph isn't checked."""
+    def _cached_whole(self, name: ModelName, request: ModelRequest) -> tuple[CompiledModel, CachedGraph] | None:
+        """Give a model whose graph for one photo is cached with its weights; the model's own graph isn't checked."""
         provenance = self._recalled_request(_request(name, request.weights, request.graph))
         if provenance is None:
             return None
         with suppress(DamagedEntry):
             model = self._store.load(provenance, with_graph=False)
-            if model is not None and kept(_spec(model, request, many=False), whole=True).read():
-                return model
+            if model is not None:
+                cached = CachedGraph(_spec(model, request, request.tuning or "latency"))
+                return None if cached.whole is None else (model, cached)
         return None
 
     def _compiled(self, name: ModelName, path: Path | None, graph: Graph, offline: bool) -> CompiledModel:
@@ -235,7 +241,7 @@ class Shelf:
             preprocessing=preprocessing,
             labels=lambda: imagenet_labels.imagenet_labels(model.num_classes),
             num_classes=model.num_classes,
-            load=lambda many: TorchEngine(
+            load=lambda tuning: TorchEngine(
                 outputs.outputs_of(model, request.graph),
                 request.graph.outputs,
                 request.outputs,
@@ -248,12 +254,12 @@ class Shelf:
         )
 
 
-def _spec(model: CompiledModel, request: ModelRequest, many: bool) -> EngineSpec:
+def _spec(model: CompiledModel, request: ModelRequest, tuning: Tuning) -> EngineSpec:
     return EngineSpec(
         model.graph,
         request.outputs,
         request.precision,
-        many,
+        tuning,
         request.batch_size,
         _what_is_left(model.preprocessing),
         model.digest,

@@ -1,15 +1,15 @@
 """The default engine: a compiled graph on the CPU through OpenVINO."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnext.engines import EngineSpec, Precision
-from resnext.engines.openvino.cached_graphs import import_or_compile
+from resnext.engines.openvino.cached_graph import CachedGraph
 from resnext.engines.openvino.importing import NodeMaker, new_core
 from resnext.engines.openvino.normalize import Normalisation
-from resnext.engines.openvino.processor import processor_features
+from resnext.engines.openvino.processor import this_processor
 from resnext.engines.openvino.wide_groups import widen_groups
 from resnext.errors import ModelError
 
@@ -26,23 +26,24 @@ _HINTS = {"fp32": "f32", "bf16": "bf16"}
 class OpenVINOEngine:
     """A compiled graph: dynamic batches tuned for the first answer, or static batches and several at once for many."""
 
-    def __init__(self, spec: EngineSpec) -> None:
+    def __init__(self, spec: EngineSpec, cached: CachedGraph) -> None:
         core = new_core()
-        in_bf16 = _in_bf16(core, spec.precision)
-        has_amx = in_bf16 and "amx_bf16" in processor_features()
-        config: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT" if spec.many else "LATENCY"}
+        bf16 = in_bf16(core, spec.precision)
+        has_amx = bf16 and "amx_bf16" in this_processor().features
+        many = spec.tuning == "throughput"
+        config: dict[str, Any] = {"PERFORMANCE_HINT": spec.tuning.upper()}
         if spec.precision in _HINTS:
             config["INFERENCE_PRECISION_HINT"] = _HINTS[spec.precision]
         self._normalise = None if spec.normalises is None else Normalisation(spec.normalises)
         best_batch_size = _BATCH_WITH_AMX if has_amx else _BATCH_WITHOUT_AMX
-        self.batch_size = spec.batch_size or (best_batch_size if spec.many else 1)
+        self.batch_size = spec.batch_size or (best_batch_size if many else 1)
         # A fixed shape spares the first answer a second preparation of the weights: 0.2 s of 1 for a 32x16d.
         # Batches of a few photos come in any size.
-        self._static = spec.many or self.batch_size == 1
+        self._static = many or self.batch_size == 1
 
         def graph() -> Any:
             model = core.read_model(spec.graph)
-            if self._normalise is not None and in_bf16 and spec.many:
+            if self._normalise is not None and bf16 and many:
                 # A quarter of the bytes to gather, and one pass less over them. In fp32 it would not be exact.
                 self._normalise.put_before(model, NodeMaker())
                 self._normalise = None
@@ -53,20 +54,18 @@ class OpenVINOEngine:
             return model
 
         try:
-            if self._static and not spec.many and spec.graph_digest is not None:
-                self._compiled = import_or_compile(core, spec, graph, config, in_bf16)
-            else:
-                self._compiled = core.compile_model(graph(), "CPU", config)
+            imported = cached.load(core, graph, config, bf16)
         except RuntimeError as error:
             raise ModelError(f"the compiled model can't be run: {_first_line(error)}") from error
+        self._compiled = imported.compiled
         # Two for each stream that computes: results are taken in input order, and meanwhile none of them may run dry.
-        self.depth = 2 * int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) if spec.many else 1
-        self._outputs = spec.outputs
-        self._free = [self._compiled.create_infer_request() for _ in range(self.depth)]
+        self.depth = 2 * int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) if many else 1
+        self.outputs = spec.outputs
+        self.free = [self._compiled.create_infer_request() for _ in range(self.depth)]
+        self._memory = imported.memory  # the last to go: attributes are dropped in the order in which they were set
 
     @property
-    def precision(self) -> Precision:
-        """The precision that "auto" came to on this machine."""
+    def precision(self) -> Literal["fp32", "bf16"]:
         hint = str(self._compiled.get_property("INFERENCE_PRECISION_HINT"))
         return "bf16" if "bf" in hint else "fp32"
 
@@ -79,16 +78,16 @@ class OpenVINOEngine:
             padding = np.zeros((self.batch_size - count, *pixels.shape[1:]), pixels.dtype)
             pixels = np.concatenate([pixels, padding])
         pixels = np.ascontiguousarray(pixels)
-        request = self._free.pop()
+        request = self.free.pop()
         request.start_async({0: pixels}, share_inputs=True)
-        return _Inference(self._free, request, pixels, count, self._outputs)
+        return _Inference(self, request, pixels, count)
 
 
 class _Inference:
-    """A running request. Keeps the pixels alive until the result was taken: the request reads them in place."""
+    """A running request. Keeps alive what it reads in place, until the result was taken: pixels, and weights."""
 
-    def __init__(self, free: list[Any], request: Any, pixels: "Pixels", count: int, outputs: tuple[str, ...]) -> None:
-        self._free, self._request, self._pixels, self._count, self._outputs = free, request, pixels, count, outputs
+    def __init__(self, engine: OpenVINOEngine, request: Any, pixels: "Pixels", count: int) -> None:
+        self._engine, self._request, self._pixels, self._count = engine, request, pixels, count
 
     def done(self) -> bool:
         return bool(self._request.wait_for(0))
@@ -100,13 +99,14 @@ class _Inference:
             raise ModelError(f"the model failed on a batch: {_first_line(error)}") from error
         # Copies: the request's own memory is overwritten by its next batch.
         arrays = {
-            name: np.array(self._request.get_tensor(name).data[: self._count], np.float32) for name in self._outputs
+            name: np.array(self._request.get_tensor(name).data[: self._count], np.float32)
+            for name in self._engine.outputs
         }
-        self._free.append(self._request)
+        self._engine.free.append(self._request)
         return arrays
 
 
-def _in_bf16(core: Any, precision: Precision) -> bool:
+def in_bf16(core: Any, precision: Precision) -> bool:
     """Whether this processor will compute in bf16: "auto" does where it can."""
     able = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "bf16" and not able:

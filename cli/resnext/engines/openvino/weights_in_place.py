@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from resnext.engines.openvino.importing import NodeMaker
 
 # Below it the order costs less than making a graph of another kind is worth.
-_LEAST_BYTES = 64 << 20
+LEAST_BYTES = 64 << 20
 _BODY = ("Convolution", "GroupConvolution", "MaxPool", "Relu", "Add")
 
 
@@ -27,7 +27,7 @@ def read_in_place(model: Any, make: NodeMaker) -> bool:
     body = [node for node in model.get_ordered_ops() if _makes_maps(node)]
     heavy = {node.get_friendly_name() for node in body if _is_heavy(node)}
     weight = sum(2 * int(np.prod(_kernel(node).shape)) for node in body if node.get_friendly_name() in heavy)
-    if weight < _LEAST_BYTES or any(node.get_type_name() not in _BODY for node in body):
+    if weight < LEAST_BYTES or any(node.get_type_name() not in _BODY for node in body):
         return False
     _Rewriting(make, heavy).rewrite(body)
     model.validate_nodes_and_infer_types()

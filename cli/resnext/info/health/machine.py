@@ -5,35 +5,27 @@ import platform
 from pathlib import Path
 from typing import Any
 
-# What /proc/cpuinfo calls it (x86 flags, arm64 Features) -> what it is good for here.
-_CPU_FEATURES = {
-    "avx2": "avx2",
-    "avx512f": "avx512f",
-    "avx512_vnni": "int8",
-    "avx_vnni": "int8",
-    "i8mm": "int8",
-    "asimddp": "int8",
-    "avx512_bf16": "bf16",
-    "bf16": "bf16",
-    "amx_bf16": "amx_bf16",
-    "amx_int8": "amx_int8",
-}
+from resnext.engines.openvino.processor import this_processor
+
+# What is told of them, as Linux calls them.
+_TOLD = (
+    "avx2", "avx512f", "avx512_vnni", "avx_vnni", "i8mm", "asimddp", "avx512_bf16", "bf16", "amx_bf16", "amx_int8",
+)  # fmt: skip
 
 
 def report() -> dict[str, Any]:
     """`cores` usable by this process; `memory_gb`; `cpu_features` as the kernel lists them, [] where it lists none."""
-    flags = _cpu_flags()
-    found = [flag for flag in _CPU_FEATURES if flag in flags]
+    processor = this_processor()
     return {
         "system": platform.platform(),
-        "cpu": _cpu_name(),
+        "cpu": processor.name,
         "cores": _usable_cores(),
         "cores_in_all": os.cpu_count(),
         "memory_gb": _memory_gb(),
-        "cpu_features": found,
-        "bf16": any(_CPU_FEATURES[flag].endswith("bf16") for flag in found),
-        "int8": any(_CPU_FEATURES[flag].endswith("int8") for flag in found),
-        "amx": any(_CPU_FEATURES[flag].startswith("amx") for flag in found),
+        "cpu_features": [name for name in _TOLD if name in processor.features],
+        "bf16": processor.has_bf16,
+        "int8": processor.has_int8,
+        "amx": processor.has_amx,
     }
 
 
@@ -45,29 +37,6 @@ def text(found: dict[str, Any]) -> str:
         return f"{found['cpu']}, {cores}{memory}; this system does not list CPU features"
     known = ", ".join(f"{name} {'yes' if found[name.casefold()] else 'no'}" for name in ("bf16", "AMX", "int8"))
     return f"{found['cpu']}, {cores}{memory}; {known} ({', '.join(found['cpu_features'])})"
-
-
-def _cpu_flags() -> set[str]:
-    for line in _cpuinfo():
-        name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            return set(value.split())
-    return set()
-
-
-def _cpu_name() -> str:
-    for line in _cpuinfo():
-        name, _, value = line.partition(":")
-        if name.strip() == "model name":
-            return value.strip()
-    return platform.processor() or platform.machine()
-
-
-def _cpuinfo() -> list[str]:
-    try:
-        return Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    except OSError:  # no Linux
-        return []
 
 
 def _usable_cores() -> int:

@@ -32,8 +32,8 @@ def against_reference(shelf: Shelf) -> dict[str, Any]:
     compiled = shelf.open(ModelRequest(model=name, precision="fp32", offline=True))
     reference = shelf.open(ModelRequest(model=name, engine="torch", precision="fp32", offline=True))
     pixels = loader(compiled.preprocessing)(_photo())[None]
-    ours = compiled.load(False).submit(pixels).result()["logits"][0]
-    theirs = reference.load(False).submit(pixels).result()["logits"][0]
+    ours = compiled.load("latency").submit(pixels).result()["logits"][0]
+    theirs = reference.load("latency").submit(pixels).result()["logits"][0]
     difference = float(np.abs(ours - theirs).max())
     return {
         "model": name,
@@ -58,7 +58,7 @@ def speed(shelf: Shelf, model: str, workers: int) -> dict[str, Any]:
 
     opened = shelf.open(ModelRequest(model=model, offline=True))
     begin = time.monotonic()
-    engine = opened.load(True)
+    engine = opened.load("throughput")
     load_seconds = time.monotonic() - begin
     load = loader(opened.preprocessing, opened.transform)
     begin = time.monotonic()
@@ -67,7 +67,7 @@ def speed(shelf: Shelf, model: str, workers: int) -> dict[str, Any]:
     seconds = time.monotonic() - begin
     return {
         "model": opened.name,
-        "precision": getattr(engine, "precision", "fp32"),
+        "precision": engine.precision,
         "photos": count,
         "seconds": round(seconds, 2),
         "photos_per_second": round(count / seconds, 1),

@@ -1,6 +1,6 @@
-"""What an engine made of a stored graph for one processor: kept beside the graph, found again whole or not at all.
+"""A file that can be made again, kept beside what it was made from: found again whole, or not at all.
 
-A file is 64 bytes that begin with a digest, then the engine's own content.
+It is 64 bytes that begin with a digest, then the content.
 """
 
 import mmap
@@ -15,38 +15,36 @@ from resnext.store.digests import digest_of_bytes
 from resnext.store.regular_files import open_regular
 
 _HEADER_BYTES = 64  # the content stays as aligned as it was made
-# A blob is made again in seconds where it is missed.
-_OLD_SECONDS = 30 * 24 * 3600
-_read: dict[Path, memoryview] = {}  # a blob is checked once a run
+_SUFFIX = ".blob"
+_DAY_SECONDS = 24 * 3600
+_UNUSED_DAYS = 30
 
 
-class Blob(NamedTuple):
-    """A file in an entry's folder. `made_from` says all that its content depends on: another text, another file.
-
-    Empty content says that nothing can be kept.
-    """
+class CacheFile(NamedTuple):
+    """A file in an entry's folder. `made_from` says all that its content depends on: another text, another file."""
 
     folder: Path
     made_from: str
 
     @property
     def path(self) -> Path:
-        return self.folder / f"{digest_of_bytes(self.made_from.encode())[:20]}.blob"
+        return self.folder / f"{digest_of_bytes(self.made_from.encode())[:20]}{_SUFFIX}"
 
     def read(self) -> memoryview | None:
-        """The content, mapped; what is written to it stays private. None if none was kept, or not the one that was."""
+        """Read and check the content. None where there is none, or not what was written.
+
+        It is mapped into memory; what is written to the memory does not reach the file.
+        """
         path = self.path
-        if path in _read:
-            return _read[path]
         with suppress(OSError, ValueError), open_regular(path) as file:
             stored = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
             content = stored[_HEADER_BYTES:]
             if stored[:_HEADER_BYTES] == self._header(content):
-                _read[path] = content
+                self._note_use()
                 return content
         return None
 
-    def can_be_kept(self, size: int) -> bool:
+    def has_room_for(self, size: int) -> bool:
         """Whether the folder takes a file of `size` bytes."""
         import shutil
 
@@ -55,7 +53,7 @@ class Blob(NamedTuple):
         except OSError:
             return False
 
-    def keep(self, content: bytes | memoryview) -> None:
+    def write(self, content: bytes | memoryview) -> None:
         """Put the content in place in one step. Where that can't be done, later runs do without."""
         import tempfile
 
@@ -73,26 +71,32 @@ class Blob(NamedTuple):
                 Path(temporary).unlink(missing_ok=True)
                 raise
 
-    def _remove_others(self) -> None:
-        """Remove what was broken off, and blobs that are older than a month: their processors are most likely gone.
+    def remove(self) -> None:
+        """Remove the file, as far as that goes."""
+        with suppress(OSError):
+            self.path.unlink()
 
-        A process that is at the same blob now loses its file, and leaves it to this one.
+    def _note_use(self) -> None:
+        """Set the file's date to now, once a day: the date says when it was used last."""
+        with suppress(OSError):  # the folder is another user's
+            if self.path.stat().st_mtime < time.time() - _DAY_SECONDS:
+                os.utime(self.path)
+
+    def _remove_others(self) -> None:
+        """Remove what killed processes left, and files that nobody has used for a month.
+
+        A process that is writing the same file now loses its own, and leaves it to this one.
         """
         leftovers.sweep(self.folder)
+        unused_since = time.time() - _UNUSED_DAYS * _DAY_SECONDS
         for other in self.folder.iterdir():
-            old = other.suffix == ".blob" and leftovers.modified(other) < time.time() - _OLD_SECONDS
-            if old or other.name.startswith(self._passing_name):
+            unused = other.suffix == _SUFFIX and leftovers.modified(other) < unused_since
+            if unused or other.name.startswith(self._passing_name):
                 other.unlink(missing_ok=True)
 
     @property
     def _passing_name(self) -> str:
         return f"{leftovers.NEW_FILE}{self.path.stem}-"
-
-    def remove(self) -> None:
-        """Forget the content, as far as that goes."""
-        _read.pop(self.path, None)
-        with suppress(OSError):
-            self.path.unlink()
 
     def _header(self, content: bytes | memoryview) -> bytes:
         digest = digest_of_bytes(f"{digest_of_bytes(content)} {self.made_from}".encode())
