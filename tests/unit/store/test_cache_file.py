@@ -122,8 +122,9 @@ def test_the_slower_of_two_leaves_it_to_the_other(tmp_path: Path, monkeypatch: p
 
 def test_what_nobody_has_used_for_a_month_goes(tmp_path: Path) -> None:
     unused, old, recent = CacheFile(tmp_path, "unused"), CacheFile(tmp_path, "old"), CacheFile(tmp_path, "recent")
-    for each, days in ((unused, 40), (old, 40), (recent, 20)):
+    for each in (unused, old, recent):
         each.write(CONTENT)
+    for each, days in ((unused, 40), (old, 40), (recent, 20)):
         os.utime(each.path, times=(time.time() - days * 24 * 3600,) * 2)
     assert found(old) == CONTENT  # made long ago, and in use today
     CacheFile(tmp_path, "new").write(CONTENT)
