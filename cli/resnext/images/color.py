@@ -1,55 +1,96 @@
-"""Any of Pillow's modes -> RGB as a person would see it: sRGB colours, on white paper."""
+"""Any of Pillow's modes -> RGB as a person would see it: sRGB colors, on white paper."""
 
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from io import BytesIO
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
 
 from resnext.errors import FailureCode, InputError
 
-# A profile that moves no colour by more than this, of 255, is sRGB by another name: most photos carry such a one.
+# A profile that moves no color by more than this, of 255, is sRGB by another name: most photos carry such a one.
 _SAME_COLOR = 2
 _GRID = (0, 36, 73, 109, 146, 182, 219, 255)
 _STRIP_PIXELS = 1 << 20
 _PROFILE_BYTES = 4 << 20  # a real one has some kilobytes; a table of inks a megabyte
 
+_Conversion = Callable[[Image.Image], Image.Image]
+
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """Give 8-bit RGB: embedded profiles converted to sRGB, transparency over white, deep pixels scaled, not clipped.
 
+    It works strip by strip, so that it takes no more memory than the picture that it is given and the one it gives.
+
     Raises:
         InputError: a float image without one finite pixel.
     """
-    profile = image.info.get("icc_profile")
+    if image.mode.startswith(("I", "F")):
+        image = _scaled_to_8_bits(image)
+    conversion = _conversion(image)
+    return image if conversion is None else _by_strips(image, "RGB", conversion)
+
+
+def _by_strips(image: Image.Image, mode: str, conversion: _Conversion) -> Image.Image:
+    """Convert a picture to `mode`, so many rows at a time that what lies between takes some megabytes."""
+    boxes = list(_strips(image.size))
+    if len(boxes) == 1:
+        return conversion(image)
+    converted = Image.new(mode, image.size)
+    for box in boxes:
+        converted.paste(conversion(image.crop(box)), box)
+    return converted
+
+
+def _strips(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
+    width, height = size
+    rows = max(1, _STRIP_PIXELS // width)
+    return ((0, top, width, min(top + rows, height)) for top in range(0, height, rows))
+
+
+def _conversion(image: Image.Image) -> _Conversion | None:
+    """Choose how each pixel becomes RGB; None where it already is."""
+    profile, mode = image.info.get("icc_profile"), image.mode
     if not isinstance(profile, bytes):  # a broken TIFF may hold a number there
         profile = None
-    if image.mode.startswith(("I", "F")):
-        return _scaled_to_8_bits(image).convert("RGB")
-    if image.mode == "LAB":
-        return _lab_to_rgb(image)
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        flat = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    elif image.mode == "CMYK" and profile:
-        return _to_srgb(image, profile)
+    if mode == "LAB":
+        return _lab_to_rgb
+    if mode == "CMYK":
+        return partial(_apply, _transform(profile, mode) if profile else None)
+    # A gray profile describes another tone curve, which moves no label; one for RGB may hide vivid colors.
+    transform = _transform(profile, "RGB") if profile and mode in ("RGB", "RGBA", "P", "PA", "RGBa") else None
+    if mode in ("La", "RGBa"):
+        flat: _Conversion | None = _premultiplied_on_white
+    elif mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        flat = _on_white
     else:
-        flat = image if image.mode == "RGB" else image.convert("RGB")
-    # A grey profile describes another tone curve, which moves no label; one for RGB may hide vivid colours.
-    return _to_srgb(flat, profile) if profile and image.mode in ("RGB", "RGBA", "P", "PA", "RGBa") else flat
+        flat = None if mode == "RGB" else _plain
+    if transform is None:
+        return flat
+    return lambda strip: _apply(transform, flat(strip) if flat else strip)
 
 
-def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """Convert by an embedded profile; a broken one is as good as none."""
+def _plain(image: Image.Image) -> Image.Image:
+    return image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    layer = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+
+
+def _premultiplied_on_white(image: Image.Image) -> Image.Image:
+    *colors, alpha = image.split()
+    paper = ImageChops.invert(alpha)
+    return Image.merge("RGB", [ImageChops.add(color, paper) for color in (colors * 3)[:3]])
+
+
+def _apply(transform, image: Image.Image) -> Image.Image:  # type: ignore[no-untyped-def]
+    """Convert by a profile's transform; without one, or where that fails, as if there were no profile."""
     from PIL import ImageCms
 
-    transform = _transform(profile, image.mode)
-    if transform is None:
-        return image.convert("RGB")
-    converted = ImageCms.applyTransform(image, transform)
+    converted = ImageCms.applyTransform(image, transform) if transform is not None else None
     return converted if converted is not None else image.convert("RGB")
 
 
@@ -84,41 +125,37 @@ def _lab_to_rgb(image: Image.Image) -> Image.Image:
 
 def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
     """16-bit modes keep their scale (65535 is white); wider integers and floats are stretched from their own range."""
-    values = np.asarray(image)
     if image.mode.startswith("I;16"):
         low, high = 0.0, 65535.0
     else:
-        low, high = _finite_range(values)
+        low, high = _finite_range(image)
         if image.mode == "I" and low >= 0 and high <= 65535:
             # Pillow scales a PGM to 16 bits; other wide integers may just as well hold 8.
             low, high = 0.0, 65535.0 if high > 255 or image.format == "PPM" else 255.0
         elif image.mode == "F" and low >= 0 and high <= 1:
             low, high = 0.0, 1.0
-    transparent = image.info.get("transparency")  # a grey level of a 16-bit PNG
-    levels = np.empty(values.shape, np.uint8)
-    for rows in _strips(values):
+    transparent = image.info.get("transparency")  # a gray level of a 16-bit PNG
+
+    def scaled(strip: Image.Image) -> Image.Image:
         with np.errstate(invalid="ignore"):  # bits of a broken file may be a signalling NaN
-            wide = values[rows].astype(np.float64)
-        scaled = np.nan_to_num((wide - low) / ((high - low) or 1.0), nan=0.0, posinf=1.0, neginf=0.0) * 255.0
-        levels[rows] = np.clip(np.rint(scaled), 0, 255)
+            wide = np.asarray(strip).astype(np.float64)
+        levels = np.nan_to_num((wide - low) / ((high - low) or 1.0), nan=0.0, posinf=1.0, neginf=0.0) * 255.0
+        levels = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
         if isinstance(transparent, int):
-            levels[rows][wide == transparent] = 255
-    return Image.fromarray(levels)
+            levels[wide == transparent] = 255
+        return Image.fromarray(levels)
+
+    return _by_strips(image, "L", scaled)
 
 
-def _finite_range(values: NDArray[Any]) -> tuple[float, float]:
-    """The least and the greatest finite value of (H, W)."""
+def _finite_range(image: Image.Image) -> tuple[float, float]:
+    """The least and the greatest finite value of a picture."""
     low, high = np.inf, -np.inf
-    for rows in _strips(values):
-        finite = values[rows][np.isfinite(values[rows])]
+    for box in _strips(image.size):
+        values = np.asarray(image.crop(box))
+        finite = values[np.isfinite(values)]
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
     if low > high:
         raise InputError(FailureCode.CORRUPT, "broken image: no finite pixel")
     return low, high
-
-
-def _strips(values: NDArray[Any]) -> Iterator[slice]:
-    """Rows of (H, W), so many at a time that work in float64 takes some megabytes, not gigabytes."""
-    height = max(1, _STRIP_PIXELS // values.shape[1])
-    return (slice(top, top + height) for top in range(0, values.shape[0], height))

@@ -1,60 +1,43 @@
 """A source -> an upright RGB image, or an InputError with one of the closed set of codes.
 
-Every step that touches the pixels is guarded as a whole, because loading them is the only check that finds a broken
-file: Image.verify() passes most of those that fail to load.
+Headers are checked before a decoder takes memory for what they claim. Every step that touches the pixels is guarded as
+a whole, because loading them is the only check that finds a broken file: Image.verify() passes most of those that fail
+to load.
 """
 
-import errno
-import io
+import itertools
 import logging
-import os
-import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple
+from functools import cache
+from typing import Any, BinaryIO, NamedTuple
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from resnext.errors import FailureCode, InputError
+from resnext.images import headers, limits, png
+from resnext.images.boxes import check_whole, clean_aperture
 from resnext.images.color import to_rgb
-from resnext.images.footprint import decoding_bytes
-from resnext.images.formats import HEAD_BYTES, format_of, load_plugin
+from resnext.images.content import cant_read, content
+from resnext.images.formats import HEAD_BYTES, format_of, open_image
+from resnext.images.jpeg import check_scans
+from resnext.images.limits import DEFAULT_MAX_MEGAPIXELS, too_large
 from resnext.records import Source
 
 # A reduced JPEG keeps at least this many times the pixels that the resize needs on the shorter side.
 _REDUCED_DECODING_FACTOR = 2
-DEFAULT_MAX_MEGAPIXELS = 200.0
-MAX_FILE_BYTES = 1 << 30
-# Each scan of a progressive JPEG costs work over the whole picture, and takes a dozen bytes. Encoders write about ten.
-MAX_JPEG_SCANS = 100
-_START_OF_SCAN = b"\xff\xda"  # never inside of a scan: there a 0 follows every 255
-_CHUNK_BYTES = 1 << 20
 _BLOCK_BYTES = 64 << 20
-
-# Pillow's own limit warns, or refuses with words of its own; DecodeConfig.max_megapixels stands in its place.
-Image.MAX_IMAGE_PIXELS = None
-# Pillow asks for large pictures in blocks. Freed ones of up to 32 MB (glibc's limit) stay with the thread that had
-# them: eight threads that shared 2 GB kept 4. Larger ones go back to the system at once.
-Image.core.set_block_size(_BLOCK_BYTES)  # type: ignore[attr-defined]  # documented, but not exported
-# It also warns of odd metadata. The answer does not depend on it, stderr is for our own lines, and
-# warnings.catch_warnings() is not safe in threads.
-warnings.filterwarnings("ignore", module=r"PIL\.")
-# And it logs what it refuses to decode, which Python prints where nobody has asked for it.
-logging.getLogger("PIL").addHandler(logging.NullHandler())
-
-_NOT_FOUND = (FailureCode.NOT_FOUND, "no such file")
-_NO_PERMISSION = (FailureCode.PERMISSION, "no permission to read it")
-_ERRNO_CODES = {
-    errno.ENOENT: _NOT_FOUND,
-    errno.ENOTDIR: _NOT_FOUND,
-    errno.ENAMETOOLONG: (FailureCode.NOT_FOUND, "no such file: the name is too long"),
-    errno.ELOOP: (FailureCode.NOT_FOUND, "a loop of symbolic links"),
-    errno.EACCES: _NO_PERMISSION,
-    errno.EPERM: _NO_PERMISSION,
-    errno.ENXIO: (FailureCode.NOT_A_FILE, "not a regular file"),
-}
+_ORIENTATION = 0x0112
+# What Pillow says of a file, in lower case: that ends too early; that is sound, of a kind that Pillow does not read.
 _TRUNCATION_WORDS = ("truncated", "unexpected end", "not enough")
+_UNSUPPORTED_WORDS = (
+    *("unknown pixel mode", "cannot handle", "unsupported bmp", "not yet supported"),
+    "string index out of range",  # of more planes in a TIFF than Pillow has colors
+)
+_MOVING = ("PNG", "WEBP", "AVIF", "HEIF")
+_BOXED = ("HEIF", "AVIF", "JXL", "JPEG2000")
 
 
 class DecodeConfig(NamedTuple):
@@ -67,112 +50,158 @@ class DecodeConfig(NamedTuple):
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
 
 
-def decode(source: Source, config: DecodeConfig, reserve: Callable[[int], None] = lambda size: None) -> Image.Image:
-    """Open, decode and turn upright one photo; give it in RGB, as a person would see it on white paper.
+def decode(
+    source: Source,
+    config: DecodeConfig,
+    reserve: Callable[[int], None] = lambda size: None,
+    frame: int | None = None,
+) -> Image.Image:
+    """Open, decode and turn upright one picture; give it in RGB, as a person would see it on white paper.
 
-    A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, still at least twice `min_shorter_side`. `reserve` is told
-    how many bytes that may take before any of them is asked for, and may wait until there are so many.
+    `frame` (from 0, below `frame_count`) is one of an animation or a file of many pages; None is the picture that the
+    file shows first. A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, still at least twice `min_shorter_side`.
+    `reserve` is told how many bytes that may take before any of them is asked for, and may wait for them.
 
     What is promised of time: nothing is waited for but disks, and C code, which no thread can interrupt, gets no more
-    work than `max_megapixels`, MAX_FILE_BYTES and MAX_JPEG_SCANS allow. There is no clock that ends it.
+    work than `max_megapixels` and the bounds of `limits` allow. There is no clock that ends it.
 
     Raises:
         InputError: there is no such file, or no picture that can be shown.
     """
-    with opened(source, config) as image:
-        full_size = image.size
+    with _failures_as_input_errors(), content(source) as stream, _opened(stream, config, frame) as image:
+        full_size, file_bytes = image.size, stream.seek(0, 2)
         if image.format == "JPEG" and config.min_shorter_side:
             side = config.min_shorter_side * _REDUCED_DECODING_FACTOR
             image.draft(None, (side, side))
-        reserve(decoding_bytes(image, full_size))
+        loading = limits.loading_bytes(image, full_size)
+        limits.check_memory(loading, file_bytes)
+        reserve(max(loading, limits.converting_bytes(image)))
         image.load()
-        return to_rgb(_upright(image))
+        limits.check_memory(limits.converting_bytes(image), file_bytes)
+        return to_rgb(_upright(_as_meant(image, stream)))
+
+
+def frame_count(source: Source, config: DecodeConfig) -> int:
+    """Count the pictures of a file without decoding them: frames of an animation, pages of a TIFF; 1 for all others.
+
+    Raises:
+        InputError: there is no such file, or none whose first picture could be decoded.
+    """
+    with _failures_as_input_errors(), content(source) as stream, _opened(stream, config, None) as image:
+        if image.format == "GIF":
+            return max(1, sum(1 for _ in headers.gif_canvases(stream)))
+        if image.format == "TIFF":
+            from resnext.images import tiff
+
+            return max(1, sum(1 for _ in tiff.pictures(stream)))
+        moving: Any = image
+        return int(moving.n_frames) if image.format in _MOVING else 1
 
 
 @contextmanager
-def opened(source: Source, config: DecodeConfig) -> Iterator[Image.Image]:
-    """Open a source as an image of an allowed format and size; its pixels are not loaded yet.
+def _opened(stream: BinaryIO, config: DecodeConfig, frame: int | None) -> Iterator[ImageFile]:
+    """Open a stream as an image of an allowed format and size, at its frame; the pixels are not loaded yet."""
+    _settle_pillow()
+    name, file_bytes = format_of(stream.read(HEAD_BYTES)), stream.seek(0, 2)
+    if name in _BOXED:
+        check_whole(stream)
+    for width, height in headers.claimed_sizes(name, stream, frame or 0):
+        limits.check_pixels(width, height, config.max_megapixels)
+        limits.check_memory(width * height * limits.opening_bytes(name, later=bool(frame)), file_bytes)
+    stream.seek(0)
+    profile = None
+    if name == "PNG":
+        stream, profile = png.readable(stream)
+    with open_image(name, stream) as image:
+        if profile is not None:
+            image.info["icc_profile"] = profile
+        if frame or name == "TIFF":
+            _go_to(image, stream, frame or 0)
+        limits.check_pixels(*image.size, config.max_megapixels)
+        if name == "JPEG":
+            place = stream.tell()
+            check_scans(stream)
+            stream.seek(place)
+        elif name == "PNG":
+            png.scale_transparent_color(image, stream)
+        yield image
 
-    Whatever a broken file makes Pillow raise inside the block leaves it as an InputError.
-    """
+
+def _go_to(image: ImageFile, stream: BinaryIO, frame: int) -> None:
+    """Go to a frame; in a TIFF, to its directory, and make Pillow read that as it is meant."""
+    if image.format == "TIFF":
+        from resnext.images import tiff
+
+        image.seek(next(itertools.islice(tiff.pictures(stream), frame, None), frame))
+        tiff.prepare(image)
+    else:
+        image.seek(frame)
+
+
+def _as_meant(image: ImageFile, stream: BinaryIO) -> Image.Image:
+    """Put right what Pillow makes of a loaded picture otherwise than its format means it."""
+    if image.format == "TIFF":
+        from resnext.images import tiff
+
+        return tiff.loaded(image)
+    if image.format in ("BMP", "ICO") and image.mode == "RGBA" and not image.getbbox():
+        return image.convert("RGB")  # where all alpha is 0, the file holds none
+    if image.format == "JXL" and not vars(image)["jpeg"]:
+        image.info.pop("exif", None)  # turned already; a JPEG inside of a JPEG XL is not
+    if image.format == "AVIF" and (box := clean_aperture(stream, image.size)):
+        return image.crop(box)
+    return image
+
+
+@contextmanager
+def _failures_as_input_errors() -> Iterator[None]:
+    """Make an InputError of whatever a broken file makes Pillow raise in the block."""
     try:
-        with _open(source.file) if source.read is None else io.BytesIO(source.read()) as stream:
-            name = format_of(stream.read(HEAD_BYTES))
-            stream.seek(0)
-            load_plugin(name)  # otherwise Pillow would import all forty of its own
-            with Image.open(stream, formats=(name,)) as image:
-                _check_size(image, config)
-                if image.info.get("progressive"):
-                    _check_scans(stream)
-                yield image
+        yield
     except InputError:
         raise
-    except UnidentifiedImageError as error:
-        raise InputError(FailureCode.CORRUPT, f"broken image: a {name} whose header can't be read") from error
-    except OSError as error:
-        raise _from_os_error(error) from error
     except MemoryError as error:
-        raise InputError(FailureCode.TOO_LARGE, "not enough memory to decode it") from error
+        raise too_large("not enough memory to decode it") from error
     except Exception as error:
         # Pillow's plugins let ValueError, SyntaxError, RuntimeError, TypeError, struct.error, … through for broken
         # files; 128 of 7,123 hostile ones do.
-        raise InputError(FailureCode.CORRUPT, f"broken image: {_reason(error)}") from error
+        raise _input_error(error) from error
 
 
-def _open(file: str) -> BinaryIO:
-    """Open a plain file. What is none is refused without waiting for it: a FIFO would block, a device never end."""
-    try:
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except IsADirectoryError as error:
-        raise InputError(FailureCode.NOT_A_FILE, "not a regular file") from error
-    except ValueError as error:  # an embedded NUL
-        raise InputError(*_NOT_FOUND) from error
-    stream = os.fdopen(descriptor, "rb") if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
-    if stream is None:
-        os.close(descriptor)
-        raise InputError(FailureCode.NOT_A_FILE, "not a regular file")
-    size = os.fstat(descriptor).st_size
-    if size > MAX_FILE_BYTES:
-        stream.close()
-        raise InputError(FailureCode.TOO_LARGE, f"{size / 1e9:.1f} GB; at most {MAX_FILE_BYTES / 1e9:.1f} GB")
-    return stream
+def _input_error(error: Exception) -> InputError:
+    if isinstance(error, OSError) and error.errno is not None:
+        return cant_read(error.errno)
+    text = str(error).strip()
+    reason = text.splitlines()[0][:200] if text else type(error).__name__
+    if any(word in reason.lower() for word in _UNSUPPORTED_WORDS):
+        return InputError(FailureCode.UNSUPPORTED_FORMAT, f"a picture of a kind that is not supported: {reason}")
+    if isinstance(error, OSError) and any(word in reason.lower() for word in _TRUNCATION_WORDS):
+        return InputError(FailureCode.TRUNCATED, f"the file ends too early: {reason}")
+    return InputError(FailureCode.CORRUPT, f"broken image: {reason}")
 
 
-def _check_size(image: Image.Image, config: DecodeConfig) -> None:
-    megapixels = image.width * image.height / 1e6
-    if megapixels > config.max_megapixels:
-        raise InputError(
-            FailureCode.TOO_LARGE,
-            f"{image.width} x {image.height} pixels; at most {config.max_megapixels:g} megapixels"
-            " (--max-image-megapixels)",
-        )
-
-
-def _check_scans(stream: BinaryIO) -> None:
-    """Count the scans of a JPEG, those of its thumbnails too; leaves the stream where it was."""
-    place = stream.tell()
-    stream.seek(0)
-    scans, last = 0, b""
-    while chunk := stream.read(_CHUNK_BYTES):
-        scans += (last + chunk).count(_START_OF_SCAN)
-        last = chunk[-1:]
-    stream.seek(place)
-    if scans > MAX_JPEG_SCANS:
-        raise InputError(FailureCode.TOO_LARGE, f"a JPEG of {scans} scans; at most {MAX_JPEG_SCANS}")
+@cache
+def _settle_pillow() -> None:
+    """Set what Pillow keeps for the whole process, before the first picture is opened."""
+    # Pillow's own limit warns, or refuses with words of its own; DecodeConfig.max_megapixels stands in its place.
+    Image.MAX_IMAGE_PIXELS = None
+    # Pillow asks for large pictures in blocks. Freed ones of up to 32 MB (glibc's limit) stay with the thread that had
+    # them: eight threads that shared 2 GB kept 4. Larger ones go back to the system at once.
+    Image.core.set_block_size(_BLOCK_BYTES)  # type: ignore[attr-defined]  # documented, but not exported
+    # It also warns of odd metadata. The answer does not depend on it, stderr is for our own lines, and
+    # warnings.catch_warnings() is not safe in threads.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    # And it logs what it refuses to decode, which Python prints where nobody has asked for it.
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def _upright(image: Image.Image) -> Image.Image:
     """Apply the EXIF orientation. Broken EXIF says nothing about the pixels: the photo is taken as it lies."""
     try:
-        orientation = image.getexif().get(0x0112, 1)
+        orientation = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # the parser raises whatever the broken bytes make it raise (struct.error, SyntaxError, …)
         return image
-    if orientation not in range(2, 9):
-        return image
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # it also rewrites the metadata, which can fail in as many ways when only that is broken
-        return image.transpose(_TURNS[orientation])
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
 _TURNS = {
@@ -184,19 +213,3 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-def _from_os_error(error: OSError) -> InputError:
-    if error.errno in _ERRNO_CODES:
-        return InputError(*_ERRNO_CODES[error.errno])
-    if error.errno is not None:
-        return InputError(FailureCode.READ_ERROR, f"can't read it: {os.strerror(error.errno)}")
-    reason = _reason(error)
-    if any(word in reason.lower() for word in _TRUNCATION_WORDS):
-        return InputError(FailureCode.TRUNCATED, f"the file ends too early: {reason}")
-    return InputError(FailureCode.CORRUPT, f"broken image: {reason}")
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:200] if text else type(error).__name__

@@ -5,31 +5,34 @@ programs (EPS, WMF), scientific containers and game textures, whose broken membe
 """
 
 import importlib
-import threading
+from typing import Any, BinaryIO
+
+from PIL.ImageFile import ImageFile
 
 from resnext.errors import FailureCode, InputError
+from resnext.images.unsupported import unsupported_format
 
-HEAD_BYTES = 64
+HEAD_BYTES = 512
 
-# Pillow's name of each format -> the Pillow module that reads it.
+# Pillow's name of each format -> the Pillow module that reads it, and its class there.
 PLUGINS = {
-    "JPEG": "JpegImagePlugin",
-    "PNG": "PngImagePlugin",
-    "WEBP": "WebPImagePlugin",
-    "AVIF": "AvifImagePlugin",
-    "GIF": "GifImagePlugin",
-    "TIFF": "TiffImagePlugin",
-    "BMP": "BmpImagePlugin",
-    "JPEG2000": "Jpeg2KImagePlugin",
-    "PPM": "PpmImagePlugin",
-    "ICO": "IcoImagePlugin",
+    "JPEG": ("JpegImagePlugin", "JpegImageFile"),  # never as an MPO, whose other pictures are previews
+    "PNG": ("PngImagePlugin", "PngImageFile"),
+    "WEBP": ("WebPImagePlugin", "WebPImageFile"),
+    "AVIF": ("AvifImagePlugin", "AvifImageFile"),
+    "GIF": ("GifImagePlugin", "GifImageFile"),
+    "TIFF": ("TiffImagePlugin", "TiffImageFile"),
+    "BMP": ("BmpImagePlugin", "BmpImageFile"),
+    "JPEG2000": ("Jpeg2KImagePlugin", "Jpeg2KImageFile"),
+    "PPM": ("PpmImagePlugin", "PpmImageFile"),
+    "ICO": ("IcoImagePlugin", "IcoImageFile"),
 }
 # Formats that Pillow reads with another package's help: what people call it, the package, our extra that brings it.
 EXTRAS = {
     "HEIF": ("HEIC/HEIF", "pillow_heif", "heic"),
     "JXL": ("JPEG XL", "pillow_jxl", "jxl"),
 }
-_extras_lock = threading.Lock()
+_EXTRA_CLASSES = {"HEIF": ("pillow_heif", "HeifImageFile"), "JXL": ("pillow_jxl.JpegXLImagePlugin", "JXLImageFile")}
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -49,16 +52,6 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 )
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"})
-_KNOWN_BUT_UNSUPPORTED: tuple[tuple[bytes, str], ...] = (
-    (b"%!PS", "EPS/PostScript"),
-    (b"\xc5\xd0\xd3\xc6", "EPS/PostScript"),
-    (b"%PDF", "PDF"),
-    (b"8BPS", "Photoshop"),
-    (b"DDS ", "a DirectDraw texture"),
-    (b"<svg", "SVG"),
-    (b"SIMPLE", "FITS"),
-    (b"\x89HDF", "HDF5"),
-)
 
 
 def format_of(head: bytes) -> str:
@@ -69,6 +62,9 @@ def format_of(head: bytes) -> str:
     """
     if not head:
         raise InputError(FailureCode.EMPTY, "the file is empty")
+    refusal = unsupported_format(head)  # first: some raw files begin as a TIFF does
+    if refusal:
+        raise InputError(FailureCode.UNSUPPORTED_FORMAT, refusal)
     for magic, name in _MAGIC:
         if head.startswith(magic):
             return name
@@ -78,31 +74,34 @@ def format_of(head: bytes) -> str:
         return "PPM"
     if head[4:8] == b"ftyp":
         return _iso_media(head)
-    for magic, name in _KNOWN_BUT_UNSUPPORTED:
-        if head.startswith(magic):
-            raise InputError(FailureCode.UNSUPPORTED_FORMAT, f"{name} is not supported")
     raise InputError(FailureCode.NOT_AN_IMAGE, "not an image")
 
 
-def load_plugin(name: str) -> None:
-    """Make Pillow able to read a format that `format_of` gave.
+def open_image(name: str, stream: BinaryIO) -> ImageFile:
+    """Open a stream as the format that `format_of` gave, by that format's plugin alone; its pixels are not loaded.
 
     Raises:
         InputError: it needs a package that is not installed; says which extra brings it.
+        Exception: whatever Pillow raises of a broken file.
     """
     if name in PLUGINS:
-        importlib.import_module(f"PIL.{PLUGINS[name]}")
-        return
+        module, kind = PLUGINS[name]
+        plugin: Any = importlib.import_module(f"PIL.{module}")  # Pillow itself would import all forty of its own
+    else:
+        plugin, kind = _extra(name)
+    image: ImageFile = vars(plugin)[kind](stream)
+    return image
+
+
+def _extra(name: str) -> tuple[Any, str]:
     title, package, extra = EXTRAS[name]
-    with _extras_lock:
-        try:
-            module = importlib.import_module(package)
-        except ImportError as error:
-            raise InputError(
-                FailureCode.UNSUPPORTED_FORMAT, f"{title} needs an extra: pip install 'resnext[{extra}]'"
-            ) from error
-        if name == "HEIF":
-            module.register_heif_opener(thumbnails=False)  # the other one registers itself when it is imported
+    module, kind = _EXTRA_CLASSES[name]
+    try:
+        importlib.import_module(package)
+        return importlib.import_module(module), kind
+    except ImportError as error:
+        message = f"{title} needs an extra: pip install 'resnext[{extra}]'"
+        raise InputError(FailureCode.UNSUPPORTED_FORMAT, message) from error
 
 
 def _iso_media(head: bytes) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from resnext.errors import FailureCode, InputError
 from resnext.images import preprocess
 from resnext.images.budget import Budget
-from resnext.images.decode import DEFAULT_MAX_MEGAPIXELS, DecodeConfig, decode
+from resnext.images.decode import DecodeConfig, decode
+from resnext.images.limits import DEFAULT_MAX_MEGAPIXELS
 from resnext.records import PreprocessingConfig, Source
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from resnext.errors import FailureCode
-from resnext.images.decode import DecodeConfig, decode
+from resnext.errors import FailureCode, InputError
+from resnext.images.decode import DecodeConfig, decode, frame_count
 from resnext.images.frames import each_frame
 from resnext.records import Failure, Source
 
@@ -47,10 +47,11 @@ def test_a_file_that_breaks_in_its_middle_gives_what_it_has_then_one_failure(tmp
     source = animation(tmp_path / "a.gif")
     content = Path(source.file).read_bytes()
     Path(source.file).write_bytes(content[:-30])
-    *frames, last = each_frame([source], None, CONFIG)
-    assert isinstance(last, Failure) and last.code in (FailureCode.TRUNCATED, FailureCode.CORRUPT)
-    assert len(frames) < 3
-    assert last.source.file == f"{source.file}#frame={len(frames)}"
+    assert frame_count(source, CONFIG) == 3
+    assert [decode(source, CONFIG, frame=number).size for number in range(2)] == [(40, 30)] * 2
+    with pytest.raises(InputError) as caught:
+        decode(source, CONFIG, frame=2)
+    assert caught.value.code in (FailureCode.TRUNCATED, FailureCode.CORRUPT)
 
 
 def test_failures_pass_through_and_frames_are_lazy(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""What one picture may cost: bytes of its file, pixels, scans, memory; and the one refusal for more."""
+
+from PIL import Image
+
+from resnext.errors import FailureCode, InputError
+
+MAX_FILE_BYTES = 1 << 30
+DEFAULT_MAX_MEGAPIXELS = 200.0
+# Each scan of a progressive JPEG costs work over the whole picture, and takes a dozen bytes. Encoders write about ten.
+MAX_JPEG_SCANS = 100
+
+# A file may unpack to this many times its own bytes, and a small one to this many bytes in any case: a photo of
+# 24 megapixels takes 100 MB and has megabytes itself, a bomb takes gigabytes and has some kilobytes.
+_MAX_EXPANSION = 400
+_ALWAYS_ALLOWED_BYTES = 400 << 20
+
+# Bytes a pixel that Pillow keeps: these modes in one or two, all others in four.
+_STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
+_RGB = 4
+_DEEP = 1  # the levels of a 16-bit or float picture, beside its values
+# Bytes a pixel beside the pixels themselves: whole pictures that a codec keeps while it works.
+_CODEC = {"JPEG2000": 16, "AVIF": 8, "HEIF": 8, "JXL": 16, "WEBP": 12, "TIFF": 4}
+# Of those, what is taken as soon as a file is opened, before its mode is known; and on the way to a later frame of an
+# animation, which is composed of the ones before.
+_OPENING = {"JXL": 16, "WEBP": 12, "GIF": 1, "ICO": 8}
+_LATER_FRAME = {"GIF": 12, "HEIF": 4}
+_PROGRESSIVE_JPEG = 6  # the coefficients of three full channels, two bytes each, whatever size is decoded
+
+
+def too_large(what: str) -> InputError:
+    """Make the error for a picture or file that is more than the bounds allow; `what` says of what, and how much."""
+    return InputError(FailureCode.TOO_LARGE, what)
+
+
+def check_file(size: int) -> None:
+    """Refuse a file of more than MAX_FILE_BYTES."""
+    if size > MAX_FILE_BYTES:
+        raise too_large(f"{size / 1e9:.1f} GB; at most {MAX_FILE_BYTES / 1e9:.1f} GB")
+
+
+def check_pixels(width: int, height: int, max_megapixels: float) -> None:
+    """Refuse a picture of more than `max_megapixels` million pixels."""
+    if width * height > max_megapixels * 1e6:
+        raise too_large(f"{width} x {height} pixels; at most {max_megapixels:g} megapixels (--max-image-megapixels)")
+
+
+def check_memory(memory: int, file_bytes: int) -> None:
+    """Refuse a picture that takes `memory` bytes while its file of `file_bytes` is far too small for that."""
+    if memory > max(_ALWAYS_ALLOWED_BYTES, _MAX_EXPANSION * file_bytes):
+        raise too_large(f"its {file_bytes:,} bytes unpack to {memory / 1e6:,.0f} MB: more than a photo's do")
+
+
+def opening_bytes(name: str, *, later: bool) -> int:
+    """Estimate the bytes a pixel that opening a format and going to its first, or a later, frame takes."""
+    first = _OPENING.get(name, 0)
+    return _LATER_FRAME.get(name, first) if later else first
+
+
+def loading_bytes(image: Image.Image, full_size: tuple[int, int]) -> int:
+    """Estimate the bytes that loading an opened image takes, with its codec; never far too few.
+
+    `full_size` is (width, height) of the file; image.size is smaller where a JPEG is decoded reduced.
+    """
+    each = _STORED.get(image.mode, 4) + _CODEC.get(image.format or "", 0)
+    progressive = image.format == "JPEG" and bool(image.info.get("progressive"))
+    return image.width * image.height * each + full_size[0] * full_size[1] * (_PROGRESSIVE_JPEG if progressive else 0)
+
+
+def converting_bytes(image: Image.Image) -> int:
+    """Estimate the bytes that a loaded image and its upright RGB take together."""
+    each = _STORED.get(image.mode, 4)
+    deep = _DEEP if image.mode.startswith(("I", "F")) else 0
+    return image.width * image.height * (each + deep + _RGB)
