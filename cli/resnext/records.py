@@ -105,11 +105,35 @@ class PredictionConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    """One name of a vocabulary that a photo's classes are sure enough of.
+
+    `score`: how likely it is right, in [0, 1]. `path`: the broader names above it, broadest first, then its own.
+    `synset`: of a class that has one, else "". `classes`: the indices that it stands for, ascending.
+    """
+
+    label: str
+    score: float
+    path: tuple[str, ...]
+    synset: str
+    classes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was measured of one model: the temperature of its logits, and how sure a tag of it has to be."""
+
+    temperature: float
+    sure: float
+
+
+@dataclass(frozen=True, slots=True)
 class Classified:
-    """The answer for one input: the best classes, best first."""
+    """The answer for one input: the best classes, best first, and its tags where tags were asked for."""
 
     source: Source
     predictions: tuple[Prediction, ...]
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {*SHARED, "models"},
     "compiling": {*SHARED, "engines", "models", "store"},
     "shelf": {*SHARED, "models", "store", "engines", "compiling", "images"},
-    "pipeline": {*SHARED, "sources", "images", "engines", "answers", "outputs", "shelf"},
+    "pipeline": {*SHARED, "sources", "images", "engines", "answers", "outputs", "shelf", "store"},
     # Answers about all of them; its trial of a photo is a small run.
     "info": {*SHARED, "models", "store", "engines", "compiling", "shelf", "images", "pipeline", "outputs"},
     "commands": {*SHARED, "sources", "images", "engines", "answers", "outputs", "shelf", "store", "pipeline", "info"},

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from resnext.commands.groups import MessageOptions, OptionGroup, command, number, whole
-from resnext.commands.options import ComputeOptions, FileOptions, InputOptions, ModelOptions, RunOptions
-from resnext.errors import ExitCode
+from resnext.commands.options import ComputeOptions, FileOptions, InputOptions, ModelOptions, RunOptions, TagOptions
+from resnext.errors import ExitCode, UsageError
 from resnext.records import LabelType, OutputType
 
 FORMATS = "table|jsonl|json|csv|tsv|parquet"
@@ -32,6 +32,10 @@ class AnswerOptions(OptionGroup):
         LabelType,
         typer.Option(help="One name, all synonyms, or with the definition."),
     ] = "name"
+    tags: Annotated[
+        bool,
+        typer.Option("--tags", help="Add tags in everyday words: the narrowest that is sure enough, or none."),
+    ] = False
     labels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Class names: a line each, or JSON. Default: ImageNet's.")
     ] = None
@@ -68,6 +72,7 @@ class OutputOptions(OptionGroup):
         "resnext classify photo.jpg",
         "resnext classify photos/ -o labels.csv",
         "resnext classify photos/ -o labels.jsonl --resume",
+        "resnext classify photos/ --tags --template '{file}\\t{tag_path}'",
         "find . -name '*.jpg' -print0 | resnext classify -0 --files-from - -k 1",
     ]
 )
@@ -75,6 +80,7 @@ def classify(
     inputs: InputOptions,
     model: ModelOptions,
     answers: AnswerOptions,
+    tags: TagOptions,
     output: OutputOptions,
     file: FileOptions,
     run: RunOptions,
@@ -93,6 +99,8 @@ def classify(
     from resnext.pipeline.run import run as run_job
     from resnext.records import PredictionConfig
 
+    if not answers.tags and tags != TagOptions():
+        raise UsageError(f"--{'sure' if tags.sure is not None else 'vocabulary'} is for tags: add --tags")
     request = ClassifyRequest(
         run=requests.run_request(inputs, model, compute, run, messages),
         labels=answers.labels,
@@ -102,13 +110,16 @@ def classify(
             path=output.output,
             format=choose_format(output.format, json=output.json, template=output.template, output=output.output),
             template=output.template or "",
+            tags=answers.tags,
             overwrite=file.overwrite,
             resume=file.resume,
         ),
+        tags=tags.request() if answers.tags else None,
     )
     if run.dry_run:
         done = request.output.target().prepare(None)
         return list_inputs(request.run, done, as_json=output.json or output.format == "jsonl")
     check_output(request.output)
     requests.check_summary(run.summary_file)
-    return run_job(request.run, lambda opened: Labelling(request, opened), messages.notices())
+    notices = messages.notices()
+    return run_job(request.run, lambda opened: Labelling(request, opened, notices), notices)

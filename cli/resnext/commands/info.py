@@ -54,6 +54,9 @@ class QuestionOptions(OptionGroup):
         list[str] | None,
         typer.Option(metavar="NAME", show_default=False, help="Fetch and compile a model ahead; may be repeated."),
     ] = None
+    vocabulary: Annotated[
+        bool, typer.Option("--vocabulary", help="Print the words of tags, to edit them and give back to --tags.")
+    ] = False
     check: Annotated[
         bool,
         typer.Option("--check", help="Check this installation, with one photo against the reference, and its speed."),
@@ -107,6 +110,7 @@ class InfoCommand(Command):
         "resnext info ssl_resnext50_32x4d",
         "resnext info --labels 'crane*'",
         "resnext info --check --json",
+        "resnext info --vocabulary > mine.txt",
     ],
 )
 def info(question: QuestionOptions, stored: StoreOptions, answer: AnswerOptions, messages: MessageOptions) -> ExitCode:
@@ -118,6 +122,8 @@ def info(question: QuestionOptions, stored: StoreOptions, answer: AnswerOptions,
     from resnext.store.store import Store, cache_root
 
     _check_question(question, stored)
+    if question.vocabulary:
+        return _print_vocabulary(answer)
     store = Store(cache_root())
     if stored.cache or stored.prune or stored.clear:
         found, show = _ask_storage(stored, store)
@@ -158,6 +164,7 @@ def _check_question(question: QuestionOptions, stored: StoreOptions) -> None:
         "--prune": stored.prune,
         "--clear": stored.clear,
         "--check": question.check,
+        "--vocabulary": question.vocabulary,
     }
     asked = [option for option, given in questions.items() if given]
     if len(asked) > 1:
@@ -171,6 +178,21 @@ def _check_question(question: QuestionOptions, stored: StoreOptions) -> None:
         raise UsageError("--bibtex is of a published model, not of --weights")
     if stored.yes and not stored.clear:
         raise UsageError("--yes answers the question of --clear alone")
+
+
+def _print_vocabulary(answer: AnswerOptions) -> ExitCode:
+    from resnext.answers.vocabulary import built_in_text
+    from resnext.outputs import ReaderGone, Stdout
+
+    if answer.json:
+        raise UsageError("--vocabulary is plain text, for you to edit; there is none as JSON")
+    stdout = Stdout()
+    stdout.check()
+    try:
+        stdout.write(built_in_text().encode())
+    except ReaderGone:
+        stdout.abandon()
+    return ExitCode.OK
 
 
 def _ask(question: QuestionOptions, store: "Store", offline: bool) -> "tuple[dict[str, Any], Show]":

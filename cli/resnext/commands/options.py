@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from resnext.commands.groups import OptionGroup, number, whole
 from resnext.engines import EngineName, Precision
+
+if TYPE_CHECKING:
+    from resnext.pipeline.tagging import TagRequest
 
 DAY = 86_400.0  # seconds
 
@@ -26,6 +29,31 @@ class ModelOptions(OptionGroup):
         typer.Option(metavar="FILE", help="Take the model's weights from a checkpoint (.safetensors, .pth)."),
     ] = None
     offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False
+
+
+@dataclass(frozen=True, slots=True)
+class TagOptions(OptionGroup):
+    """How tags are chosen."""
+
+    title = "Tags"
+
+    sure: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P", parser=number(0.0001, 1), show_default=False,
+            help="How likely right a tag has to be, up to 1. Default: what was measured for the model.",
+        ),
+    ] = None  # fmt: skip
+    vocabulary: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Your own names and groups; begin with 'resnext info --vocabulary'."),
+    ] = None
+
+    def request(self) -> "TagRequest":
+        """What was asked of tags."""
+        from resnext.pipeline.tagging import TagRequest
+
+        return TagRequest(self.sure, self.vocabulary)
 
 
 @dataclass(frozen=True, slots=True)

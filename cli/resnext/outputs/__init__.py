@@ -36,6 +36,7 @@ class OutputRequest(NamedTuple):
     path: Path | None
     format: str
     template: str = ""
+    tags: bool = False
     overwrite: bool = False
     resume: bool = False
 
@@ -83,7 +84,7 @@ def check_output(request: OutputRequest) -> None:
     if request.format == "template":
         from resnext.outputs.writers.template import parse_template
 
-        parse_template(request.template)
+        parse_template(request.template, tags=request.tags)
     if request.format == "parquet":
         if request.path is None:
             raise UsageError("--format parquet needs a file: --output FILE")

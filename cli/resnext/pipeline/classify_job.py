@@ -11,9 +11,11 @@ from resnext.console.terminal import use_color
 from resnext.outputs import Output, OutputRequest, Settings, terminal_width
 from resnext.outputs.done import DoneInputs
 from resnext.outputs.writers import WRITERS, OutputConfig, Writer
+from resnext.pipeline.tagging import TagRequest, open_tagger, tag_settings
 from resnext.records import Classified
 
 if TYPE_CHECKING:
+    from resnext.console.terminal import Notices
     from resnext.pipeline.loop import Row
     from resnext.pipeline.run import RunRequest
     from resnext.records import Label, LabelType, PredictionConfig, Source
@@ -28,20 +30,22 @@ class ClassifyRequest(NamedTuple):
     prediction: "PredictionConfig"
     label_type: "LabelType"
     output: OutputRequest
+    tags: TagRequest | None = None  # None: no tags
 
 
 class Labelling:
     """The Job of `classify`.
 
     Raises:
-        UsageError: the labels are not those of the model.
+        UsageError: the labels are not those of the model, or the vocabulary has a fault.
     """
 
     verb = "labelled"
 
-    def __init__(self, request: ClassifyRequest, model: "OpenedModel") -> None:
+    def __init__(self, request: ClassifyRequest, model: "OpenedModel", notices: "Notices") -> None:
         self._request, self._model = request, model
         self._own_labels = read_labels(request.labels, model.num_classes) if request.labels else None
+        self._tagger = open_tagger(request.tags, model, self._labels(), notices) if request.tags else None
         self._target = request.output.target()
         self.watched = request.output.path is None and sys.stdout.isatty()
 
@@ -51,11 +55,18 @@ class Labelling:
     def answer(self) -> "Callable[[Source, Row], Classified]":
         from resnext.answers.predictions import predict
 
-        labels = self._own_labels or self._model.labels()
-        return lambda source, row: Classified(source, predict(row["logits"], labels, self._request.prediction))
+        labels, config, tagger = self._labels(), self._request.prediction, self._tagger
+        if tagger is None:
+            return lambda source, row: Classified(source, predict(row["logits"], labels, config))
+        return lambda source, row: Classified(
+            source, predict(row["logits"], labels, config), tagger.tags(row["logits"])
+        )
 
     def output(self) -> Output:
         return Output(self._target, self._make_writer)
+
+    def _labels(self) -> "tuple[Label, ...]":
+        return self._own_labels or self._model.labels()
 
     def _settings(self) -> Settings:
         """What the content of the rows depends on: a run that goes on with them must have the same."""
@@ -76,6 +87,7 @@ class Labelling:
                 "--label-type": request.label_type,
                 "--frames": request.run.frames,
                 "--template": request.output.template or None,
+                **tag_settings(request.tags, self._tagger),
             },
         )
 
@@ -90,6 +102,7 @@ class Labelling:
             color=use_color(sys.stdout, request.run.color) and request.output.path is None,
             width=terminal_width(),
             template=request.output.template,
+            tags=request.tags is not None,
         )
         return WRITERS[self._target.format](stream, config)
 

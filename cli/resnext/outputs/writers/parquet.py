@@ -2,7 +2,7 @@
 
 import importlib.util
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,24 @@ def require_parquet() -> None:
 
 
 def write_parquet(rows: Iterable[dict[str, Any]], path: Path) -> None:
-    """Write all rows, with the columns of the JSON row."""
+    """Write all rows, with the columns of the JSON row; of the keys that not every run has, those of the first row."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     prediction = pa.struct(
         [("label", pa.string()), ("score", pa.float64()), ("index", pa.int32()), ("synset", pa.string())]
     )
+    tag = pa.struct(
+        [
+            ("label", pa.string()),
+            ("score", pa.float64()),
+            ("path", pa.list_(pa.string())),
+            ("synset", pa.string()),
+            ("classes", pa.list_(pa.int32())),
+        ]
+    )
+    iterator = iter(rows)
+    first = next(iterator, {})
     schema = pa.schema(
         [
             ("file", pa.string()),
@@ -36,13 +47,14 @@ def write_parquet(rows: Iterable[dict[str, Any]], path: Path) -> None:
             ("status", pa.string()),
             ("model", pa.string()),
             ("predictions", pa.list_(prediction)),
+            *([("tags", pa.list_(tag))] if "tags" in first else []),
             ("error_code", pa.string()),
             ("error", pa.string()),
         ]
     )
-    iterator = iter(rows)
+    rows = chain([first] if first else [], iterator)
     with pq.ParquetWriter(path, schema) as writer:
-        while group := list(islice(iterator, _ROWS_A_GROUP)):
+        while group := list(islice(rows, _ROWS_A_GROUP)):
             writer.write_table(pa.Table.from_pylist(group, schema))
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from resnext.console.terminal import printable
-from resnext.records import Classified, Failure, Label, LabelType, OutputType, Prediction
+from resnext.records import Classified, Failure, Label, LabelType, OutputType, Prediction, Tag
 
 _SCORE_DIGITS = 6  # float32 holds no more
+TAG_CELLS = ("tag", "tag_score", "tag_path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class OutputConfig:
     """What stands in every row.
 
     `terminal` says that the rows go to one: then nothing that it could obey is written. `color` and `width` (columns)
-    concern the table alone, `template` the format of that name.
+    concern the table alone, `template` the format of that name. `tags`: every row has its tags.
     """
 
     model: str
@@ -28,6 +29,7 @@ class OutputConfig:
     color: bool = False
     width: int = 80
     template: str = ""
+    tags: bool = False
 
 
 def row_of(record: Classified | Failure, config: OutputConfig) -> dict[str, Any]:
@@ -38,8 +40,17 @@ def row_of(record: Classified | Failure, config: OutputConfig) -> dict[str, Any]
         "status": "error" if isinstance(record, Failure) else "ok",
         "model": valid_text(config.model),
         "predictions": [_prediction_row(each, config) for each in predictions],
+        **({"tags": [_tag_row(each) for each in _tags_of(record)]} if config.tags else {}),
         **error_keys(record),
     }
+
+
+def tag_cells(row: dict[str, Any]) -> dict[str, Any]:
+    """The likeliest tag of a row in flat cells, all of them None where it has none; `tag_path` is a|b|c."""
+    if not row["tags"]:
+        return dict.fromkeys(TAG_CELLS)
+    first = row["tags"][0]
+    return dict(zip(TAG_CELLS, (first["label"], first["score"], "|".join(first["path"])), strict=True))
 
 
 def label_text(label: Label, label_type: LabelType) -> str:
@@ -90,6 +101,20 @@ def _prediction_row(prediction: Prediction, config: OutputConfig) -> dict[str, A
         "score": round(prediction.score, _SCORE_DIGITS),
         "index": label.index,
         "synset": label.synset or "",
+    }
+
+
+def _tags_of(record: Classified | Failure) -> tuple[Tag, ...]:
+    return () if isinstance(record, Failure) else record.tags
+
+
+def _tag_row(tag: Tag) -> dict[str, Any]:
+    return {
+        "label": valid_text(tag.label),
+        "score": round(tag.score, _SCORE_DIGITS),
+        "path": [valid_text(name) for name in tag.path],
+        "synset": tag.synset,
+        "classes": list(tag.classes),
     }
 
 

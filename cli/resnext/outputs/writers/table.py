@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from resnext.console.terminal import printable
 from resnext.outputs.writers.rows import OutputConfig, label_text
-from resnext.records import Classified, Failure
+from resnext.records import Classified, Failure, Tag
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,29 +40,45 @@ class TableWriter:
         self._header_due = False
         file = self._fitted(printable(record.source.file))
         if isinstance(record, Failure):
-            table.add_row(file, self._styled(f"{record.code}: {printable(record.message)}", "red"), "")
+            self._add(table, file, self._styled(f"{record.code}: {printable(record.message)}", "red"))
         elif not record.predictions:
-            table.add_row(file, self._styled("no class reaches the threshold", "dim"), "")
+            self._add(table, file, self._styled("no class reaches the threshold", "dim"), tags=record.tags)
         else:
             for rank, prediction in enumerate(record.predictions):
                 style = "bold" if rank == 0 else ""
                 label = printable(label_text(prediction.label, self._config.label_type))
-                table.add_row(file if rank == 0 else "", self._styled(label, style), self._score(prediction.score))
+                self._add(
+                    table,
+                    file if rank == 0 else "",
+                    self._styled(label, style),
+                    self._score(prediction.score),
+                    record.tags if rank == 0 else (),
+                )
         self._console.print(table)
 
     def end(self) -> None:
         return
+
+    def _add(self, table: "Table", file: str, label: Any, score: str = "", tags: tuple[Tag, ...] = ()) -> None:
+        cells = [file, label, score]
+        if self._config.tags:
+            cells.append(self._styled(", ".join(printable(tag.label) for tag in tags), "bold"))
+        table.add_row(*cells)
 
     def _table(self, show_header: bool) -> "Table":
         from rich.table import Table
 
         # Fixed widths, so that tables printed one after another stand in line.
         score_width = 6
-        label_width = max(12, self._config.width - self._file_width - score_width - 4)
+        rest = self._config.width - self._file_width - score_width - 4
+        tag_width = rest // 3 if self._config.tags else 0
+        label_width = max(12, rest - tag_width - (2 if tag_width else 0))
         table = Table(box=None, show_header=show_header, padding=(0, 2, 0, 0), pad_edge=False)
         table.add_column("file", width=self._file_width, overflow="fold")
         table.add_column("label", width=label_width, overflow="fold")
         table.add_column("score", width=score_width, justify="right")
+        if self._config.tags:
+            table.add_column("tag", width=max(8, tag_width), overflow="fold")
         return table
 
     def _score(self, score: float) -> str:

@@ -10,13 +10,13 @@ from typing import Any, TextIO
 
 from resnext.console.terminal import printable
 from resnext.errors import UsageError
-from resnext.outputs.writers.rows import OutputConfig, base64_name, row_of
+from resnext.outputs.writers.rows import TAG_CELLS, OutputConfig, base64_name, row_of, tag_cells
 from resnext.records import Classified, Failure
 
 # Each field with a value of its type, on which a specification is tried before the run begins.
 _FIELDS: dict[str, str | int | float] = {
     **{"file": "", "file_b64": "", "status": "", "model": "", "label": "", "synset": "", "error": "", "error_code": ""},
-    **{"score": 0.5, "index": 0, "rank": 1},
+    **{"score": 0.5, "index": 0, "rank": 1, "tag": "", "tag_score": 0.5, "tag_path": ""},
 }
 _ESCAPES = {"t": "\t", "n": "\n", "0": "\0", "\\": "\\"}
 _MAX_WIDTH_DIGITS = 3  # a width of a billion would be a gigabyte a line
@@ -25,11 +25,12 @@ _BREAKS_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 Part = str | tuple[str, str]  # literal text, or a field and its specification
 
 
-def parse_template(template: str) -> tuple[Part, ...]:
-    """Check a template and take it apart.
+def parse_template(template: str, *, tags: bool = False) -> tuple[Part, ...]:
+    """Check a template and take it apart. `tags`: whether rows have tags.
 
     Raises:
-        UsageError: it has an unknown field, an unknown escape, or asks for more than a field and its format.
+        UsageError: it has an unknown field, an unknown escape, or asks for more than a field and its format, or for a
+            tag where there are none.
     """
     parts: list[Part] = []
     try:
@@ -42,6 +43,9 @@ def parse_template(template: str) -> tuple[Part, ...]:
         raise UsageError(f"--template: {error}") from error
     if not parts:
         raise UsageError("--template: is empty")
+    for part in parts:
+        if not tags and not isinstance(part, str) and part[0] in TAG_CELLS:
+            raise UsageError(f"--template: {{{part[0]}}} needs --tags")
     return tuple(parts)
 
 
@@ -53,7 +57,7 @@ class TemplateWriter:
 
     def __init__(self, stream: TextIO, config: OutputConfig) -> None:
         self._stream, self._config = stream, config
-        self._parts = parse_template(config.template)
+        self._parts = parse_template(config.template, tags=config.tags)
         self._each_class = any(not isinstance(part, str) and part[0] == "rank" for part in self._parts)
         last = self._parts[-1]
         self._end = "" if isinstance(last, str) and last.endswith(("\n", "\0")) else "\n"
@@ -63,7 +67,7 @@ class TemplateWriter:
 
     def write(self, record: Classified | Failure) -> None:
         row = row_of(record, self._config)
-        values = {**row, "file_b64": base64_name(record.source.file)}
+        values = {**row, "file_b64": base64_name(record.source.file), **(tag_cells(row) if self._config.tags else {})}
         predictions = row["predictions"] or [{}]
         for rank, prediction in enumerate(predictions if self._each_class else predictions[:1], start=1):
             self._line({**values, **prediction, "rank": rank if prediction else None})

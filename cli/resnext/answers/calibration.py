@@ -1,0 +1,118 @@
+"""How far a model's probabilities can be believed: the temperature and the certainty that tags are chosen with."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnext.records import Calibration
+
+# By the digest of a model's weights: what was measured, see docs/tags.md.
+_MEASURED = {
+    # tf_efficientnet_lite0, the bundled model: of temperatures from 0.55 to 0.85, which sets of photos ask for, one in
+    # the middle; and the certainty that leaves room on kinds of photos that were not there to measure on.
+    "579344248a93": Calibration(temperature=0.7, sure=0.96),
+}
+# A wrong temperature is costly: probabilities stay as they are, and a tag needs more of them.
+UNMEASURED = Calibration(temperature=1.0, sure=0.98)
+_TEMPERATURES = (0.1, 10.0)
+_GOLDEN = (5**0.5 - 1) / 2
+_Z95 = 1.959964  # two-sided 95% of a normal distribution
+
+
+class TagConfig(NamedTuple):
+    """What tags are chosen with. `sure`: the least probability of a tag; `temperature` divides the logits before."""
+
+    sure: float
+    temperature: float = 1.0
+
+
+class Interval(NamedTuple):
+    """A share, and between what it lies with 95% certainty, seeing how few were counted."""
+
+    share: float
+    low: float
+    high: float
+
+
+def measured(weights_digest: str) -> Calibration | None:
+    """What was measured for a model of the shelf, before it was shipped."""
+    return next((known for start, known in _MEASURED.items() if weights_digest.startswith(start)), None)
+
+
+def share_of(hits: int, total: int) -> Interval:
+    """The share with Wilson's score interval, which holds for few and for shares near 0 and 1; 0 to 1 of nothing."""
+    if not total:
+        return Interval(0.0, 0.0, 1.0)
+    share, z2 = hits / total, _Z95**2
+    center = (share + z2 / (2 * total)) / (1 + z2 / total)
+    half = _Z95 / (1 + z2 / total) * (share * (1 - share) / total + z2 / (4 * total**2)) ** 0.5
+    return Interval(share, max(0.0, center - half), min(1.0, center + half))
+
+
+def expected_calibration_error(confidences: NDArray[np.float64], right: NDArray[np.bool_], bins: int = 15) -> float:
+    """ECE: how far probabilities (n,) lie from the share that was right, over equal bins, weighted by their photos."""
+    if not len(confidences):
+        return 0.0
+    at = np.minimum((confidences * bins).astype(np.intp), bins - 1)
+    counts = np.bincount(at, minlength=bins)
+    gaps = np.abs(np.bincount(at, confidences, bins) - np.bincount(at, right.astype(np.float64), bins))
+    return float(gaps[counts > 0].sum() / len(confidences))
+
+
+def fitted_temperature(logits: NDArray[np.float32], truth: Sequence[Sequence[int]]) -> float:
+    """The temperature at which the classes that are right, (n, num_classes) and a set a photo, are likeliest together.
+
+    The loss has one minimum in the logarithm of the temperature where a photo has one right class; it is searched for
+    by golden section.
+    """
+    if not len(logits):
+        return 1.0
+    mask = np.full(logits.shape, -np.inf)
+    for row, classes in enumerate(truth):
+        mask[row, list(classes)] = 0.0
+    values = logits.astype(np.float64)
+
+    def loss(log_temperature: float) -> float:
+        scaled = values / np.exp(log_temperature)
+        return float(np.mean(_log_sum(scaled) - _log_sum(scaled + mask)))
+
+    return float(np.exp(_lowest(loss, *np.log(_TEMPERATURES))))
+
+
+def sure_for(target: float, scores: Sequence[float], right: Sequence[bool]) -> float | None:
+    """The lowest certainty from which on the tags are right as often as wanted; None where no certainty reaches that.
+
+    `scores` and `right` are those of each photo's tag at the lowest certainty that is of interest.
+    """
+    order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
+    ordered = np.asarray(scores, dtype=np.float64)[order]
+    hits = np.cumsum(np.asarray(right, dtype=np.float64)[order])
+    reached = hits / np.arange(1, len(ordered) + 1) >= target
+    # Equal scores are in or out together.
+    last_of_equals = np.append(ordered[1:] < ordered[:-1], True) if len(ordered) else reached
+    found = np.flatnonzero(reached & last_of_equals)
+    return float(ordered[found[-1]]) if len(found) else None
+
+
+def _log_sum(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    highest = values.max(axis=1)
+    total: NDArray[np.float64] = highest + np.log(np.exp(values - highest[:, None]).sum(axis=1))
+    return total
+
+
+def _lowest(loss: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function of one minimum between two points is lowest, within 0.001."""
+    a, b = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_a, at_b = loss(a), loss(b)
+    while high - low > 1e-3:
+        if at_a < at_b:
+            high, b, at_b = b, a, at_a
+            a = high - _GOLDEN * (high - low)
+            at_a = loss(a)
+        else:
+            low, a, at_a = a, b, at_b
+            b = low + _GOLDEN * (high - low)
+            at_b = loss(b)
+    return (low + high) / 2

@@ -1,0 +1,57 @@
+"""What `evaluate --calibrate` measured of a model, kept beside the compiled ones: `calibrations/<weights>.json`.
+
+It holds for the weights, whatever they were compiled to.
+"""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from resnext.errors import OutputError
+from resnext.records import Calibration
+from resnext.store.regular_files import read_regular
+
+_FOLDER = "calibrations"
+
+
+def recall_calibration(root: Path, weights_digest: str) -> Calibration | None:
+    """What was kept for these weights; None if nothing was, or if it is no such note."""
+    try:
+        noted = json.loads(read_regular(_path(root, weights_digest)))
+        if noted["weights"] != weights_digest:
+            return None
+        found = Calibration(float(noted["temperature"]), float(noted["sure"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if 0 < found.temperature < float("inf") and 0 < found.sure <= 1 else None
+
+
+def keep_calibration(root: Path, weights_digest: str, calibration: Calibration, about: dict[str, object]) -> Path:
+    """Keep it, whole or not at all, in place of an earlier one; `about` is for people. Gives where it stands.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    path = _path(root, weights_digest)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        note = json.dumps({"weights": weights_digest, **asdict(calibration), **about}, indent=2) + "\n"
+        descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(note)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OutputError(f"{path}: can't keep the calibration: {error.strerror}") from error
+    return path
+
+
+def _path(root: Path, weights_digest: str) -> Path:
+    return root / _FOLDER / f"{weights_digest[:32]}.json"
