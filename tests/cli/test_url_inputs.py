@@ -44,6 +44,48 @@ def test_many_addresses_share_the_wait(resnext: RunResnext, server: HostileServe
     assert (done.returncode, files) == (0, listed.read_text().splitlines())
 
 
+def test_whatever_is_damaged_costs_its_own_row(resnext: RunResnext, server: HostileServer, tmp_path: Path) -> None:
+    photo = str(SAMPLES / "coffee.png")
+    paths = [f"/damaged?{seed}" for seed in range(40)] + [
+        "/no-gzip",
+        "/damaged-gzip",
+        "/raw-deflate",
+        "/brotli",
+        "/zip",
+    ]
+    inputs = [photo, *(server.endpoint + path for path in paths), photo]
+    done = resnext("classify", "-m", "lite0", "-k", "1", "--timeout", "20", "--retries", "0", *inputs)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["file"] for row in rows] == inputs
+    assert [row["status"] for row in rows[-6:]] == ["error", "error", "ok", "error", "error", "ok"]
+    assert done.returncode == 1 and "internal" not in done.stderr
+
+
+def test_what_is_wrong_with_the_environment_costs_the_rows_of_its_addresses(
+    resnext: RunResnext, server: HostileServer
+) -> None:
+    photo, secure = str(SAMPLES / "coffee.png"), server.endpoint.replace("http:", "https:") + "/good"
+    stale = {"SSL_CERT_FILE": "/nonexistent/c.pem"}
+    for environment, expected in (
+        ({}, ["ok", "error", "ok", "ok"]),
+        (stale, ["ok", "error", "ok", "ok"]),
+        ({"http_proxy": "http://proxy:31a28"}, ["ok", "error", "error", "ok"]),
+    ):
+        done = resnext(
+            *("classify", "-m", "lite0", "--timeout", "inf", photo, secure, server.endpoint + "/good", photo),
+            env=environment,
+        )
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        assert ([row["status"] for row in rows], done.returncode) == (expected, 1)
+        assert environment is not stale or "SSL_CERT_FILE" in done.stdout
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "0", "-inf", ""])
+def test_a_timeout_that_is_none_is_wrong_usage(resnext: RunResnext, server: HostileServer, seconds: str) -> None:
+    done = resnext("classify", "-m", "lite0", "--timeout", seconds, server.endpoint + "/good")
+    assert (done.returncode, done.stdout) == (2, "") and "--timeout" in done.stderr
+
+
 def test_secrets_are_neither_in_rows_nor_in_messages(resnext: RunResnext, server: HostileServer) -> None:
     own = server.endpoint.replace("http://", "http://user:hunter2@")
     done = resnext("classify", "-m", "lite0", own + "/good", own + "/missing")

@@ -1,9 +1,11 @@
 """A web server on loopback that behaves as badly as its paths say, and remembers what it was asked."""
 
 import gzip
+import random
 import socket
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from support.program import SAMPLES
 
 PHOTO = (SAMPLES / "coffee.png").read_bytes()
+PACKED = {b"": PHOTO, b"gzip": gzip.compress(PHOTO, 1), b"deflate": zlib.compress(PHOTO, 1)}  # by Content-Encoding
 
 
 class _Server(ThreadingHTTPServer):
@@ -137,6 +140,62 @@ class HostileServer:
 
             def get_brotli(self) -> None:
                 self.answer(Content_Encoding="br")
+
+            def get_no_gzip(self) -> None:
+                self.answer(Content_Encoding="gzip")
+
+            def get_damaged_gzip(self) -> None:
+                packed = bytearray(gzip.compress(PHOTO, 1))
+                packed[len(packed) // 2 :] = bytes(len(packed) - len(packed) // 2)
+                self.answer(bytes(packed), Content_Encoding="gzip")
+
+            def get_x_gzip(self) -> None:
+                self.answer(gzip.compress(PHOTO, 1), Content_Encoding="x-gzip")
+
+            def get_deflate(self) -> None:
+                self.answer(zlib.compress(PHOTO, 1), Content_Encoding="deflate")
+
+            def get_raw_deflate(self) -> None:
+                self.answer(zlib.compress(PHOTO, 1)[2:-4], Content_Encoding="Deflate")
+
+            def get_no_deflate(self) -> None:
+                self.answer(Content_Encoding="deflate")
+
+            def get_zstd(self) -> None:
+                self.answer(Content_Encoding="zstd")
+
+            def get_layers(self) -> None:
+                self.answer(gzip.compress(gzip.compress(PHOTO, 1), 1), Content_Encoding="gzip, gzip")
+
+            def get_endless_redirect(self) -> None:
+                self.close_connection = True
+                self.raw(b"HTTP/1.1 302 Found\r\nLocation: /good\r\nContent-Encoding: gzip\r\n\r\n")
+                while not server.stop.is_set():
+                    self.wfile.write(bytes(1 << 16))
+
+            def get_zip(self) -> None:
+                self.answer(b"PK\x03\x04" + PHOTO)
+
+            def get_damaged(self) -> None:
+                """A good answer, packed or not, of which some bytes anywhere are others; the query is the seed."""
+                seeded = random.Random(self.path)
+                packed = seeded.choice([*PACKED])
+                body = PACKED[packed]
+                head = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
+                if packed:
+                    head += b"Content-Encoding: " + packed + b"\r\n"
+                if seeded.random() < 0.3:
+                    head += b"Transfer-Encoding: chunked\r\n\r\n"
+                    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+                else:
+                    head += b"Content-Length: %d\r\n\r\n" % len(body)
+                content = bytearray(head + body)
+                for _ in range(seeded.randint(1, 6)):
+                    reach = seeded.choice([20, len(head), len(head) + 20, len(content)])
+                    content[seeded.randrange(reach)] = seeded.choice([0, 10, 13, 32, 58, 255, seeded.randrange(256)])
+                if seeded.random() < 0.2:
+                    del content[seeded.randrange(len(content)) :]
+                self.raw(bytes(content))
 
             def get_reset(self) -> None:
                 linger = b"\1\0\0\0\0\0\0\0"

@@ -45,7 +45,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
         "compiling/timm_models.py",
         "info/health/packages.py",  # which formats this Pillow was built with
     ),
-    "httpx2": ("sources/urls.py",),
+    "httpx2": ("sources/urls.py", "sources/web_client.py"),
     "fsspec": ("sources/stores.py",),
     "pyarrow": ("sources/lists.py", "outputs/writers/parquet.py", "outputs/vectors/parquet.py"),
 }

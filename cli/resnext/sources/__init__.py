@@ -25,6 +25,8 @@ def check(arguments: tuple[str, ...], config: SourceConfig) -> SourceConfig:
         UsageError: there is nothing to read, or it can't be read as asked.
     """
     files_from = config.files_from
+    if not config.timeout > 0:
+        raise UsageError("--timeout needs a number of seconds above 0")
     if not arguments and not files_from:
         if not stdin.is_offered():
             raise UsageError("nothing to do: name photos, folders, patterns or addresses, or pipe in a list of them")
@@ -85,7 +87,7 @@ class _Finder:
         scheme = scheme_of(name)
         if scheme is None:
             return self._local(name)
-        if scheme == "file" and "::" not in name:
+        if scheme == "file":
             try:
                 return self._local(local_path(name))
             except InputError as error:
@@ -93,7 +95,7 @@ class _Finder:
         if self._config.offline:
             failure = Failure(Source(shown(name)), FailureCode.NETWORK, "the network is switched off (--offline)")
             return iter([failure])
-        if scheme in _WEB and "::" not in name:
+        if scheme in _WEB:
             return iter([self._fetcher.source(name)])
         from resnext.sources import stores
 

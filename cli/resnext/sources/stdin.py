@@ -10,6 +10,7 @@ import stat
 import sys
 
 from resnext.errors import FailureCode, InputError
+from resnext.sources.contents import refuse_archive, too_large
 
 NAME = "-"
 _CHUNK_BYTES = 1 << 20
@@ -35,7 +36,7 @@ def read_image(max_bytes: int) -> bytes:
     """All of stdin, as the bytes of one image.
 
     Raises:
-        InputError: more than `max_bytes`, or it can't be read.
+        InputError: more than `max_bytes`, an archive, or it can't be read.
     """
     if sys.stdin is None or sys.stdin.closed:
         raise InputError(FailureCode.READ_ERROR, "stdin is closed")
@@ -45,7 +46,8 @@ def read_image(max_bytes: int) -> bytes:
             while chunk := stream.read(_CHUNK_BYTES):
                 content += chunk
                 if len(content) > max_bytes:
-                    raise InputError(FailureCode.TOO_LARGE, f"more than {max_bytes / 1e6:g} MB (--max-file-size)")
+                    raise too_large(max_bytes)
     except OSError as error:
         raise InputError(FailureCode.READ_ERROR, f"can't read stdin: {error.strerror}") from error
+    refuse_archive(content, "save it, and name the file")
     return bytes(content)

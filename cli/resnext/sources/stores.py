@@ -11,6 +11,7 @@ from resnext.errors import FailureCode, InputError
 from resnext.records import Failure, Source
 from resnext.sources.addresses import shown
 from resnext.sources.config import FetchConfig
+from resnext.sources.contents import refuse_archive, too_large
 from resnext.sources.folders import is_picture
 from resnext.sources.trees import natural_key
 
@@ -32,7 +33,7 @@ def sources(address: str, config: FetchConfig) -> Iterator[Source | Failure]:
         yield Source(name, read=functools.partial(_read, address, config), remote=True)
         return
     try:
-        found = _within(config.timeout, lambda: _list(address))
+        found = _within(config.seconds, lambda: _list(address))
     except InputError as error:
         yield Failure(Source(name), error.code, str(error))
         return
@@ -63,9 +64,10 @@ def _read(address: str, config: FetchConfig) -> bytes:
                 content: bytes = stream.read(config.max_bytes + 1)
                 return content
 
-    content = _within(config.timeout, read)
+    content = _within(config.seconds, read)
     if len(content) > config.max_bytes:
-        raise InputError(FailureCode.TOO_LARGE, f"more than {config.max_bytes / 1e6:g} MB (--max-file-size)")
+        raise too_large(config.max_bytes)
+    refuse_archive(content, "save it first, or name one member: zip://MEMBER::ADDRESS")
     return content
 
 

@@ -1,7 +1,8 @@
 """http:// and https:// addresses: fetched whole, within bounds of time and size, retried where that can help.
 
-One event loop in a thread of its own does the work of all callers. Only so one deadline can cover all that a server
-may do to gain time: names that are not resolved, connections that are not taken, headers and bodies that drip.
+One event loop in a thread of its own does the work of all callers. So one deadline, kept in `_by_deadline`, covers all
+that a server may do to gain time: names that are not resolved, connections that are not taken, redirects, headers and
+bodies that drip, pauses between attempts. Whatever an answer holds ends as the content or as an InputError.
 """
 
 import asyncio
@@ -16,30 +17,23 @@ import socket
 import ssl
 import threading
 import time
-import zlib
 from collections.abc import Iterator
 from http import HTTPStatus
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import quote
 
 import httpx2
 
-from resnext import __version__
 from resnext.errors import FailureCode, InputError
 from resnext.records import Source
 from resnext.sources.addresses import shown
 from resnext.sources.config import FetchConfig
+from resnext.sources.contents import refuse_archive, too_large
+from resnext.sources.web_client import MAX_REDIRECTS, web_client
 
-MAX_REDIRECTS = 5
 _RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 8.0
-_CONNECTIONS = 64
-_HEADERS = {
-    "User-Agent": f"resnext/{__version__} (command-line image classifier) httpx2/{httpx2.__version__}",
-    "Accept": "image/*, */*;q=0.5",
-    # A photo does not shrink; what is sent packed all the same is unpacked below, within bounds.
-    "Accept-Encoding": "identity",
-}
+# What is unpacked although it was not asked for. One layer: several could unpack for minutes and give nothing.
+_ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 
 
 class Fetcher:
@@ -60,26 +54,29 @@ class Fetcher:
         Raises:
             InputError: it can't be had, or not within the bounds.
         """
-        session = asyncio.run_coroutine_threadsafe(self._in_time(url), self._loop())
+        session = asyncio.run_coroutine_threadsafe(self._by_deadline(url), self._loop())
         try:
-            return session.result(self._config.timeout + 5)  # in case even giving up is held up
+            content = session.result(self._config.seconds + 5)  # in case even giving up is held up
         except concurrent.futures.TimeoutError as error:
             session.cancel()
             raise self._too_slow() from error
         except concurrent.futures.CancelledError as error:
             raise InputError(FailureCode.NETWORK, "given up at the end of the run") from error
+        refuse_archive(content, "save it first, or name one member: zip://MEMBER::ADDRESS")
+        return content
 
     def _too_slow(self) -> InputError:
         return InputError(FailureCode.TIMEOUT, f"no complete answer within {self._config.timeout:g} s (--timeout)")
 
     # -- in the event loop -------------------------------------------------------------------------------------------
 
-    async def _in_time(self, url: str) -> bytes:
-        deadline = asyncio.get_running_loop().time() + self._config.timeout
+    async def _by_deadline(self, url: str) -> bytes:
+        """Fetch within the time that one address has in all: the only clock there is."""
+        deadline = asyncio.get_running_loop().time() + self._config.seconds
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._with_retries(url, deadline)
-        except (TimeoutError, httpx2.TimeoutException) as error:
+        except TimeoutError as error:
             raise self._too_slow() from error
 
     async def _with_retries(self, url: str, deadline: float) -> bytes:
@@ -97,28 +94,28 @@ class Fetcher:
 
     async def _once(self, url: str) -> bytes:
         try:
-            request = self._client.build_request("GET", _encodable(url))
-            if not request.url.host:
-                raise InputError(FailureCode.BAD_ENTRY, "not a valid address")
-            for _ in range(MAX_REDIRECTS + 1):
-                if request.url.scheme not in ("http", "https") or not request.url.host:
-                    raise InputError(FailureCode.HTTP, "redirected to what is no http or https address")
-                response = await self._client.send(request, stream=True)
-                try:
-                    if not response.has_redirect_location:
-                        return await self._content(response)
-                    if response.next_request is None:
-                        raise InputError(FailureCode.HTTP, "redirected to what is no address")
-                    request = response.next_request
-                finally:
-                    await response.aclose()
-            raise InputError(FailureCode.HTTP, f"redirected more than {MAX_REDIRECTS} times")
-        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, UnicodeError, ValueError) as error:
-            raise InputError(FailureCode.BAD_ENTRY, "not a valid address") from error
-        except httpx2.TimeoutException:
+            request = self._request(url)
+            async with contextlib.aclosing(await self._client.send(request, stream=True)) as response:
+                return await self._content(response)
+        except (InputError, _Retryable):
             raise
+        except httpx2.TooManyRedirects as error:
+            raise InputError(FailureCode.HTTP, f"redirected more than {MAX_REDIRECTS} times") from error
+        except httpx2.DecodingError as error:
+            raise InputError(FailureCode.HTTP, "not packed as its Content-Encoding says") from error
         except httpx2.TransportError as error:
             raise _from_transport_error(error) from error
+        except Exception as error:  # the libraries below raise whatever damaged answers make them raise
+            raise InputError(FailureCode.NETWORK, f"the answer can't be read: {type(error).__name__}") from error
+
+    def _request(self, url: str) -> httpx2.Request:
+        try:
+            request = self._client.build_request("GET", _encodable(url))
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise InputError(FailureCode.BAD_ENTRY, "not a valid address") from error
+        if not request.url.host:
+            raise InputError(FailureCode.BAD_ENTRY, "not a valid address")
+        return request
 
     async def _content(self, response: httpx2.Response) -> bytes:
         if not response.is_success:
@@ -126,29 +123,21 @@ class Fetcher:
         limit = self._config.max_bytes
         announced = response.headers.get("Content-Length", "")
         if announced.isdecimal() and int(announced[:20]) > limit:
-            raise _too_large(limit)
-        unpack = _unpacker(response.headers.get("Content-Encoding", ""))
+            raise too_large(limit)
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        if encoding not in _ENCODINGS:
+            raise InputError(FailureCode.HTTP, "sent in an encoding that was not asked for")
+        response.headers["Content-Encoding"] = encoding.removeprefix("x-")
         content = bytearray()
-        async for chunk in response.aiter_raw():
-            content += unpack.decompress(chunk, limit + 1 - len(content)) if unpack is not None else chunk
+        async for chunk in response.aiter_bytes():  # unpacked, a MiB at most at once
+            content += chunk
             if len(content) > limit:
-                raise _too_large(limit)
-        if unpack is not None and not unpack.eof:
-            raise _Retryable(InputError(FailureCode.NETWORK, "the answer broke off"))
+                raise too_large(limit)
         return bytes(content)
 
     @functools.cached_property
     def _client(self) -> httpx2.AsyncClient:
-        """Made in the event loop, by its one thread. Proxies come from the environment."""
-        try:
-            return httpx2.AsyncClient(
-                headers=_HEADERS,
-                timeout=httpx2.Timeout(self._config.timeout),
-                limits=httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # none are kept
-            )
-        except ImportError as error:
-            raise InputError(FailureCode.MISSING_PACKAGE, "the proxy of the environment needs socksio") from error
+        return web_client()  # made in the event loop, by its one thread
 
     def _loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -228,6 +217,9 @@ def _from_transport_error(error: httpx2.TransportError) -> Exception:
             return _Retryable(failure) if cause.errno == socket.EAI_AGAIN else failure
         if isinstance(cause, ssl.SSLCertVerificationError):
             return InputError(FailureCode.NETWORK, "the server's certificate is not valid")
+        if isinstance(cause, ssl.SSLError):
+            why = (cause.reason or "broken off").replace("_", " ").lower()
+            return InputError(FailureCode.NETWORK, f"no TLS (https) can be spoken with this server: {why}")
     if isinstance(error, httpx2.ProxyError):
         return InputError(FailureCode.NETWORK, "the proxy refused the connection")
     reason = next(
@@ -239,29 +231,12 @@ def _from_transport_error(error: httpx2.TransportError) -> Exception:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        each = waiting.pop()
-        if each is None or id(each) in seen:
-            continue
-        seen.add(id(each))
-        yield each
-        waiting += [each.__cause__, each.__context__]
-        if isinstance(each, BaseExceptionGroup):
-            waiting += each.exceptions
-
-
-def _unpacker(encoding: str) -> "zlib._Decompress | None":
-    if encoding.strip().lower() in ("", "identity"):
-        return None
-    if encoding.strip().lower() in ("gzip", "x-gzip", "deflate"):
-        return zlib.decompressobj(32 + zlib.MAX_WBITS)
-    raise InputError(FailureCode.HTTP, "sent in an encoding that was not asked for")
-
-
-def _too_large(limit: int) -> InputError:
-    return InputError(FailureCode.TOO_LARGE, f"more than {limit / 1e6:g} MB (--max-file-size)")
+    yield error
+    for cause in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        yield from _causes(cause)
+    cause = error.__cause__ or error.__context__
+    if cause is not None:
+        yield from _causes(cause)
 
 
 def _encodable(url: str) -> str:

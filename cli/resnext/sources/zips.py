@@ -11,6 +11,7 @@ from pathlib import Path
 
 from resnext.errors import FailureCode, InputError
 from resnext.records import Failure, Source
+from resnext.sources.contents import too_large
 
 # The table of contents is held in memory: about a million members.
 _MAX_TABLE_BYTES = 128 << 20
@@ -96,7 +97,7 @@ def _problem(info: zipfile.ZipInfo) -> tuple[FailureCode, str] | None:
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) -> bytes:
     if info.file_size > max_bytes:
-        raise _too_large(max_bytes)
+        raise too_large(max_bytes)
     try:
         with archive.open(info) as stream:
             content = stream.read(max_bytes + 1)
@@ -112,9 +113,5 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) -> by
             raise InputError(FailureCode.ARCHIVE, "broken in its archive") from error
         raise
     if len(content) > max_bytes:
-        raise _too_large(max_bytes)
+        raise too_large(max_bytes)
     return content
-
-
-def _too_large(max_bytes: int) -> InputError:
-    return InputError(FailureCode.TOO_LARGE, f"more than {max_bytes / 1e6:g} MB (--max-file-size)")

@@ -1,0 +1,29 @@
+"""What holds for every content that is read whole into memory: addresses, stdin, members of archives."""
+
+from resnext.errors import FailureCode, InputError
+
+_ARCHIVES = {
+    b"PK\x03\x04": "zip",
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+
+
+def too_large(max_bytes: int) -> InputError:
+    """The error of a content beyond the bound."""
+    return InputError(FailureCode.TOO_LARGE, f"more than {max_bytes / 1e6:g} MB (--max-file-size)")
+
+
+def refuse_archive(content: bytes | bytearray, instead: str) -> None:
+    """Say what is possible, `instead`, where an archive came that can only be read as a file.
+
+    Raises:
+        InputError: this is an archive.
+    """
+    kind = next((kind for mark, kind in _ARCHIVES.items() if content.startswith(mark)), "")
+    if content[257:262] == b"ustar":
+        kind = "tar"
+    if kind:
+        raise InputError(FailureCode.ARCHIVE, f"a {kind} archive, which is read from a file only: {instead}")
