@@ -95,6 +95,16 @@ def test_the_failures_of_a_run_are_the_list_of_the_next(resnext: RunResnext, tmp
     assert (done.returncode, labels_of(done.stdout)) == (0, ["espresso"])
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv", "tsv"])
+def test_rows_of_an_earlier_run_are_a_list_from_a_pipe(resnext: RunResnext, tmp_path: Path, form: str) -> None:
+    output = tmp_path / f"labels.{form}"
+    assert resnext("classify", "-m", "lite0", "-k", "1", COFFEE, CAMERA, "gone.png", "-o", output).returncode == 1
+    for arguments in ((), ("--files-from", "-"), ("--column", "file")):
+        with output.open("rb") as stream:
+            done = resnext("classify", "-m", "lite0", *arguments, stdin=stream)
+        assert files_of(done.stdout) == [COFFEE, CAMERA, "gone.png"]
+
+
 def test_tables_have_columns(resnext: RunResnext, tmp_path: Path) -> None:
     table = tmp_path / "photos.csv"
     table.write_text(f"id,photo\n1,{COFFEE}\n2,{CAMERA}\n")

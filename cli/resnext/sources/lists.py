@@ -1,6 +1,7 @@
 """Lists of inputs: lines, NUL-separated names, or a column of CSV, JSON Lines or Parquet; read as they come.
 
-Names are bytes: what is no valid UTF-8 arrives with surrogateescape, as names from the file system do.
+Where a list's name does not tell what it is, its first line does. Names are bytes: what is no valid UTF-8 arrives with
+surrogateescape, as names from the file system do.
 """
 
 import base64
@@ -9,6 +10,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,23 +64,45 @@ def entries(name: str, config: ListConfig) -> Iterator[str | Failure]:
         return
     try:
         with _open(name) as stream:
-            if kind in ("lines", "null"):
-                yield from _separated(stream, name, b"\0" if kind == "null" else b"\n")
-            elif kind == "jsonl" or (name == stdin.NAME and stream.peek(1)[:1] == b"{"):
-                yield from _json_lines(stream, name, config)
+            if kind == "null":
+                yield from _null_separated(stream, name)
+                return
+            if kind is None and b"\0" in stream.peek():
+                raise _not_lines(name)
+            lines = _Lines(stream, name)
+            kind = kind or _kind_by_look(lines.first(), name, config)
+            if kind == "lines":
+                yield from _plain(lines, name)
+            elif kind == "jsonl":
+                yield from _json_lines(lines, name, config)
             else:
-                yield from _delimited(stream, name, config, "\t" if kind == "tsv" else ",")
+                yield from _delimited(lines, name, config, "\t" if kind == "tsv" else ",")
     except OSError as error:
         raise UsageError(f"{_shown(name)}: can't read the list: {error.strerror}") from error
 
 
-def _kind(name: str, config: ListConfig) -> Kind:
+def _kind(name: str, config: ListConfig) -> Kind | None:
+    """What a list is by its name; None where that does not tell, as for a pipe."""
     if config.null:
         return "null"
-    if name == stdin.NAME:
-        return "csv" if config.column else "lines"
-    kind = _KINDS.get(Path(name).suffix.lower(), "lines")
-    return "csv" if config.column and kind == "lines" else kind
+    return None if name == stdin.NAME else _KINDS.get(Path(name).suffix.lower())
+
+
+def _kind_by_look(first: str, name: str, config: ListConfig) -> Kind:
+    """What a list is by its first line: rows of JSON, a table with a header, or else names."""
+    first = first.strip()
+    if first.startswith("{"):
+        with suppress(ValueError, RecursionError):
+            if isinstance(json.loads(first), dict):
+                return "jsonl"
+    if first in ("[", "[{") or first.startswith('[{"'):
+        raise UsageError(f"{_shown(name)}: a JSON array is no list; JSON Lines are one: jq -c '.[]'")
+    if first != _DEFAULT_COLUMN and not os.path.lexists(first):  # no file's name, though names may hold commas
+        if _DEFAULT_COLUMN in first.split("\t"):
+            return "tsv"
+        if _DEFAULT_COLUMN in first.split(","):
+            return "csv"
+    return "csv" if config.column else "lines"
 
 
 def _open(name: str) -> io.BufferedReader:
@@ -93,44 +117,22 @@ def _shown(name: str) -> str:
 # -- lines and NUL-separated names -----------------------------------------------------------------------------------
 
 
-def _separated(stream: io.BufferedReader, name: str, separator: bytes) -> Iterator[str]:
-    rest = b""
-    first = True
-    while chunk := stream.read1(_CHUNK_BYTES):  # what is there now: a slow pipe's first entry is not held back
-        if separator == b"\n":
-            if b"\0" in chunk:
-                raise UsageError(
-                    f"{_shown(name)}: not a list of lines; give -0 for NUL-separated names"
-                    + (", or the argument - for the bytes of one image" if name == stdin.NAME else "")
-                )
-            if first:
-                chunk = chunk.removeprefix(_BOM)
-            first = False
-        *complete, rest = (rest + chunk).split(separator)
-        for content in complete:
-            if entry := _entry(content, separator):
-                yield entry
-        if len(rest) > _MAX_ENTRY_BYTES:
-            raise UsageError(f"{_shown(name)}: not a list: no end of an entry within {_MAX_ENTRY_BYTES} bytes")
-    if entry := _entry(rest, separator):
-        yield entry
-
-
-def _entry(content: bytes, separator: bytes) -> str:
-    return os.fsdecode(content.removesuffix(b"\r") if separator == b"\n" else content)
-
-
-# -- tables ----------------------------------------------------------------------------------------------------------
-
-
 class _Lines:
     """Decoded lines with their numbers; a line comes as soon as it is complete."""
 
     def __init__(self, stream: io.BufferedReader, name: str) -> None:
         self._stream, self._name = stream, name
+        self._first: str | None = None
         self.number = 0
 
-    def __iter__(self) -> "Iterator[str]":
+    def first(self) -> str:
+        """The first line, which comes again when all are asked for; empty where there is none."""
+        self._first = next(iter(self), "")
+        return self._first
+
+    def __iter__(self) -> Iterator[str]:
+        if self._first:
+            yield self._first
         while line := self._stream.readline(_MAX_ENTRY_BYTES + 1):
             if len(line) > _MAX_ENTRY_BYTES:
                 raise UsageError(f"{_shown(self._name)}: not a list: no end of a line within {_MAX_ENTRY_BYTES} bytes")
@@ -138,8 +140,34 @@ class _Lines:
             yield os.fsdecode(line.removeprefix(_BOM) if self.number == 1 else line)
 
 
-def _delimited(stream: io.BufferedReader, name: str, config: ListConfig, delimiter: str) -> Iterator[str | Failure]:
-    lines = _Lines(stream, name)
+def _plain(lines: _Lines, name: str) -> Iterator[str]:
+    for line in lines:
+        if "\0" in line:
+            raise _not_lines(name)
+        if entry := line.removesuffix("\n").removesuffix("\r"):
+            yield entry
+
+
+def _not_lines(name: str) -> UsageError:
+    image = ", or the argument - for the bytes of one image" if name == stdin.NAME else ""
+    return UsageError(f"{_shown(name)}: not a list of lines; give -0 for NUL-separated names{image}")
+
+
+def _null_separated(stream: io.BufferedReader, name: str) -> Iterator[str]:
+    rest = b""
+    while chunk := stream.read1(_CHUNK_BYTES):  # what is there now: a slow pipe's first entry is not held back
+        *complete, rest = (rest + chunk).split(b"\0")
+        yield from map(os.fsdecode, filter(None, complete))
+        if len(rest) > _MAX_ENTRY_BYTES:
+            raise UsageError(f"{_shown(name)}: not a list: no end of an entry within {_MAX_ENTRY_BYTES} bytes")
+    if rest:
+        yield os.fsdecode(rest)
+
+
+# -- tables ----------------------------------------------------------------------------------------------------------
+
+
+def _delimited(lines: _Lines, name: str, config: ListConfig, delimiter: str) -> Iterator[str | Failure]:
     rows = csv.reader(lines, delimiter=delimiter)
     column = exact = None
     while True:
@@ -170,8 +198,7 @@ def _index(name: str, header: list[str], config: ListConfig) -> int:
     raise UsageError(f"{_shown(name)}: no column {wanted!r}; give --column, one of {', '.join(header[:20])}")
 
 
-def _json_lines(stream: io.BufferedReader, name: str, config: ListConfig) -> Iterator[str | Failure]:
-    lines = _Lines(stream, name)
+def _json_lines(lines: _Lines, name: str, config: ListConfig) -> Iterator[str | Failure]:
     wanted = config.column or _DEFAULT_COLUMN
     for line in lines:
         if not line.strip():
@@ -219,7 +246,10 @@ def _named(value: object, exact: object) -> str | None:
             return None
     if isinstance(value, bytes):
         return os.fsdecode(value)
-    return value if isinstance(value, str) and value else None
+    try:
+        return os.fsdecode(os.fsencode(value)) if isinstance(value, str) and value else None
+    except UnicodeEncodeError:  # half of a pair of surrogates, which JSON can write: the name of no file
+        return None
 
 
 def _import_parquet(name: str) -> Any:

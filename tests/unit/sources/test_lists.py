@@ -45,6 +45,40 @@ def test_entries_come_as_they_were_written(tmp_path: Path, name: str, content: b
     assert read(path) == [each.replace("{path}", str(path)) for each in expected]
 
 
+@pytest.mark.parametrize(
+    ("content", "column", "expected"),
+    [
+        (b'{"file": "a.jpg", "file_b64": "", "status": "ok"}\n{"file": "b.jpg"}\n', None, ["a.jpg", "b.jpg"]),
+        (b'\xef\xbb\xbf {"photo": "a.jpg"}\r\n{"photo": 3}\n', "photo", ["a.jpg", "!{path}:2"]),
+        (b'{"photo": "a.jpg"}\n', None, ["!{path}:1"]),
+        (b'{"file": "\\ud800.jpg"}\n{"file": "\\udcff.jpg"}\n', None, ["!{path}:1", "\udcff.jpg"]),
+        (b"file,file_b64,status\na.jpg,,ok\n", None, ["a.jpg"]),
+        (b"status\tfile\nok\ta,b.jpg\n", None, ["a,b.jpg"]),
+        (b"id,photo\n1,a.jpg\n", "photo", ["a.jpg"]),
+        (b"file\nb.jpg\n", None, ["file", "b.jpg"]),
+        (b"{a}.jpg\n[b].jpg\n", None, ["{a}.jpg", "[b].jpg"]),
+        (b'{"a": 1\nb.jpg\n', None, ['{"a": 1', "b.jpg"]),
+        (b"file,of.jpg\nb.jpg\n", None, ["file,of.jpg", "b.jpg"]),  # there is such a file
+    ],
+)
+def test_where_the_name_does_not_tell_the_first_line_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, column: str | None, expected: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file,of.jpg").touch()
+    path = tmp_path / "list"
+    path.write_bytes(content)
+    assert read(path, column=column) == [each.replace("{path}", str(path)) for each in expected]
+
+
+@pytest.mark.parametrize("content", [b'[\n{"file": "a.jpg"},\n', b'[{"file": "a.jpg"}]\n'])
+def test_a_json_array_is_no_list(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "rows.json"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="JSON Lines"):
+        read(path)
+
+
 def test_null_takes_any_name(tmp_path: Path) -> None:
     path = tmp_path / "l"
     path.write_bytes(b"a\nb\0c\r\0\0\xff")
