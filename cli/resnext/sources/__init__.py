@@ -25,8 +25,6 @@ def check(arguments: tuple[str, ...], config: SourceConfig) -> SourceConfig:
         UsageError: there is nothing to read, or it can't be read as asked.
     """
     files_from = config.files_from
-    if not config.timeout > 0:
-        raise UsageError("--timeout needs a number of seconds above 0")
     if not arguments and not files_from:
         if not stdin.is_offered():
             raise UsageError("nothing to do: name photos, folders, patterns or addresses, or pipe in a list of them")

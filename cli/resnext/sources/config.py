@@ -1,6 +1,5 @@
 """What was asked of the sources. Named tuples: a start makes them in a sixth of the time that dataclasses take."""
 
-import threading
 from typing import NamedTuple
 
 # Folders of other programs: version control, packages, thumbnails of NAS systems and photo managers, rubbish bins.
@@ -30,11 +29,6 @@ class FetchConfig(NamedTuple):
     timeout: float
     retries: int
     max_bytes: int
-
-    @property
-    def seconds(self) -> float:
-        """The timeout as clocks can count it: `inf` and the like are years."""
-        return min(self.timeout, threading.TIMEOUT_MAX / 2)
 
 
 class SourceConfig(NamedTuple):

@@ -33,7 +33,7 @@ def sources(address: str, config: FetchConfig) -> Iterator[Source | Failure]:
         yield Source(name, read=functools.partial(_read, address, config), remote=True)
         return
     try:
-        found = _within(config.seconds, lambda: _list(address))
+        found = _within(config.timeout, lambda: _list(address))
     except InputError as error:
         yield Failure(Source(name), error.code, str(error))
         return
@@ -64,7 +64,7 @@ def _read(address: str, config: FetchConfig) -> bytes:
                 content: bytes = stream.read(config.max_bytes + 1)
                 return content
 
-    content = _within(config.seconds, read)
+    content = _within(config.timeout, read)
     if len(content) > config.max_bytes:
         raise too_large(config.max_bytes)
     refuse_archive(content, "save it first, or name one member: zip://MEMBER::ADDRESS")

@@ -56,7 +56,7 @@ class Fetcher:
         """
         session = asyncio.run_coroutine_threadsafe(self._by_deadline(url), self._loop())
         try:
-            content = session.result(self._config.seconds + 5)  # in case even giving up is held up
+            content = session.result(self._config.timeout + 5)  # in case even giving up is held up
         except concurrent.futures.TimeoutError as error:
             session.cancel()
             raise self._too_slow() from error
@@ -72,7 +72,7 @@ class Fetcher:
 
     async def _by_deadline(self, url: str) -> bytes:
         """Fetch within the time that one address has in all: the only clock there is."""
-        deadline = asyncio.get_running_loop().time() + self._config.seconds
+        deadline = asyncio.get_running_loop().time() + self._config.timeout
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._with_retries(url, deadline)

@@ -108,11 +108,6 @@ def test_any_damage_is_a_photo_or_an_error_in_words(server: HostileServer, amoun
     assert {"", "http", "network"} <= codes
 
 
-@pytest.mark.parametrize("timeout", [float("inf"), 1e300])
-def test_a_timeout_beyond_all_clocks_is_none(server: HostileServer, timeout: float) -> None:
-    assert fetcher(timeout=timeout).fetch(server.endpoint + "/good") == PHOTO
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
