@@ -10,6 +10,8 @@ ResnextError
 └── InputError         one input can't be labelled: a row with status "error", the run goes on
 """
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum, StrEnum
@@ -89,6 +91,23 @@ class InputError(ResnextError):
     def __init__(self, code: FailureCode, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def cant_read(number: int) -> InputError:
+    """Say in words that the system refused to open or read a file, by its error number."""
+    return InputError(*_REFUSALS.get(number, (FailureCode.READ_ERROR, f"can't read it: {os.strerror(number)}")))
+
+
+_NO_PERMISSION = (FailureCode.PERMISSION, "no permission to read it")
+_REFUSALS = {
+    errno.ENOENT: (FailureCode.NOT_FOUND, "no such file"),
+    errno.ENOTDIR: (FailureCode.NOT_FOUND, "no such file"),
+    errno.ENAMETOOLONG: (FailureCode.NOT_FOUND, "no such file: the name is too long"),
+    errno.ELOOP: (FailureCode.NOT_FOUND, "a loop of symbolic links"),
+    errno.EACCES: _NO_PERMISSION,
+    errno.EPERM: _NO_PERMISSION,
+    errno.ENXIO: (FailureCode.NOT_A_FILE, "not a regular file"),
+}
 
 
 @contextmanager

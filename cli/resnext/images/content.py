@@ -6,21 +6,9 @@ import os
 import stat
 from typing import BinaryIO
 
-from resnext.errors import FailureCode, InputError
+from resnext.errors import FailureCode, InputError, cant_read
 from resnext.images.limits import check_file
 from resnext.records import Source
-
-_NOT_FOUND = (FailureCode.NOT_FOUND, "no such file")
-_NO_PERMISSION = (FailureCode.PERMISSION, "no permission to read it")
-_ERRNO_CODES = {
-    errno.ENOENT: _NOT_FOUND,
-    errno.ENOTDIR: _NOT_FOUND,
-    errno.ENAMETOOLONG: (FailureCode.NOT_FOUND, "no such file: the name is too long"),
-    errno.ELOOP: (FailureCode.NOT_FOUND, "a loop of symbolic links"),
-    errno.EACCES: _NO_PERMISSION,
-    errno.EPERM: _NO_PERMISSION,
-    errno.ENXIO: (FailureCode.NOT_A_FILE, "not a regular file"),
-}
 
 
 def content(source: Source) -> BinaryIO:
@@ -28,7 +16,7 @@ def content(source: Source) -> BinaryIO:
 
     Raises:
         InputError: not a regular file (a FIFO would block, a device never end), or more than MAX_FILE_BYTES.
-        OSError: it can't be opened; `cant_read` says it in words.
+        OSError: it can't be opened; `errors.cant_read` says it in words.
     """
     if source.read is not None:
         return io.BytesIO(source.read())
@@ -37,7 +25,7 @@ def content(source: Source) -> BinaryIO:
     except IsADirectoryError as error:
         raise InputError(FailureCode.NOT_A_FILE, "not a regular file") from error
     except ValueError as error:  # an embedded NUL
-        raise InputError(*_NOT_FOUND) from error
+        raise cant_read(errno.ENOENT) from error
     stream = os.fdopen(descriptor, "rb") if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
     if stream is None:
         os.close(descriptor)
@@ -48,8 +36,3 @@ def content(source: Source) -> BinaryIO:
         stream.close()
         raise
     return stream
-
-
-def cant_read(number: int) -> InputError:
-    """Say in words that the system refused to open or read a file, by its error number."""
-    return InputError(*_ERRNO_CODES.get(number, (FailureCode.READ_ERROR, f"can't read it: {os.strerror(number)}")))

@@ -1,11 +1,12 @@
 """What was named on the command line -> an ordered, lazy stream of inputs."""
 
+import errno
 import functools
 import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from resnext.errors import FailureCode, InputError, UsageError
+from resnext.errors import FailureCode, InputError, UsageError, cant_read
 from resnext.records import Failure, Source
 from resnext.sources import stdin
 from resnext.sources.config import FetchConfig, SourceConfig
@@ -13,6 +14,7 @@ from resnext.sources.folders import walk
 from resnext.sources.skipped import SkippedFiles
 
 if TYPE_CHECKING:
+    from resnext.sources.archives import Members
     from resnext.sources.urls import Fetcher
 
 _WEB = ("http", "https")
@@ -72,6 +74,24 @@ def find(
                 yield from finder.find(entry)
 
 
+def without_missing(items: Iterable[Source | Failure]) -> Iterator[Source | Failure]:
+    """Give the same items, but a Failure for each file that is not there: for a listing, which opens none."""
+    for item in items:
+        problem = None
+        if isinstance(item, Source) and item.read is None:
+            problem = _missing(item)
+        yield problem or item
+
+
+def _missing(source: Source) -> Failure | None:
+    try:
+        os.stat(source.file)  # noqa: PTH116 - a name is kept to the byte as it was given
+    except (OSError, ValueError) as error:  # ValueError: an embedded NUL
+        problem = cant_read((isinstance(error, OSError) and error.errno) or errno.ENOENT)
+        return Failure(source, problem.code, str(problem))
+    return None
+
+
 class _Finder:
     def __init__(self, config: SourceConfig, skipped: SkippedFiles) -> None:
         self._config, self._skipped = config, skipped
@@ -111,7 +131,7 @@ class _Finder:
 
             parts = archives.split(path)
             if parts is not None:
-                return iter([archives.member(*parts, self._config.max_bytes)])
+                return iter([self._members.source(*parts)])
         from resnext.sources import globs
 
         if globs.is_pattern(path):
@@ -138,6 +158,12 @@ class _Finder:
     @property
     def _bounds(self) -> FetchConfig:
         return FetchConfig(self._config.timeout, self._config.retries, self._config.max_bytes)
+
+    @functools.cached_property
+    def _members(self) -> "Members":
+        from resnext.sources.archives import Members
+
+        return Members(self._config.max_bytes)
 
     @functools.cached_property
     def _fetcher(self) -> "Fetcher":

@@ -3,11 +3,11 @@
 Names inside an archive are only names: one that is absolute, or climbs out with .., leads nowhere but into the archive.
 """
 
+import functools
 import os
-from collections.abc import Iterator
-from types import ModuleType
+from collections.abc import Callable, Iterator
 
-from resnext.errors import FailureCode, InputError
+from resnext.errors import FailureCode, InputError, cant_read
 from resnext.records import Failure, Source
 from resnext.sources import tars, zips
 from resnext.sources.config import FolderConfig
@@ -15,6 +15,7 @@ from resnext.sources.folders import is_wanted
 
 MEMBER_MARK = "!/"
 _ZIP_SUFFIXES = (".zip", ".cbz")
+_OPEN_ARCHIVES = 4
 
 
 def is_archive(path: str) -> bool:
@@ -30,7 +31,7 @@ def pictures(path: str, config: FolderConfig, max_bytes: int) -> Iterator[Source
     """
     found = False
     try:
-        for item in _room(path).members(path, lambda name: is_wanted(name, config), max_bytes):
+        for item in _members(path, lambda name: is_wanted(name, config), max_bytes):
             found = True
             yield item
     except InputError as error:
@@ -51,11 +52,33 @@ def split(argument: str) -> tuple[str, str] | None:
     return None
 
 
-def member(path: str, name: str, max_bytes: int) -> Source:
-    """One member of an archive, whatever its ending; it is looked for when it is read."""
-    room = _room(path)
-    return Source(f"{path}{MEMBER_MARK}{name}", read=lambda: room.read_member(path, name, max_bytes), path=path)
+class Members:
+    """Gives single members by name; a list may name those of one archive line by line, so zip archives stay open."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        # The state in the key gives a changed archive a new entry.
+        self._zip = functools.lru_cache(_OPEN_ARCHIVES)(lambda path, *state: zips.ZipArchive(path, max_bytes))
+
+    def source(self, path: str, name: str) -> Source:
+        """One member of an archive, whatever its ending; it is looked for when it is read."""
+        return Source(f"{path}{MEMBER_MARK}{name}", read=functools.partial(self._read, path, name), path=path)
+
+    def _read(self, path: str, name: str) -> bytes:
+        if not _is_zip(path):
+            return tars.read_member(path, name, self._max_bytes)
+        try:
+            state = os.stat(path)  # noqa: PTH116
+        except OSError as error:
+            raise cant_read(error.errno or 0) from error
+        return self._zip(path, state.st_mtime_ns, state.st_size, state.st_ino).member(name)
 
 
-def _room(path: str) -> ModuleType:
-    return zips if path.lower().endswith(_ZIP_SUFFIXES) else tars
+def _members(path: str, wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Source | Failure]:
+    if _is_zip(path):
+        return zips.ZipArchive(path, max_bytes).members(wanted)
+    return tars.members(path, wanted, max_bytes)
+
+
+def _is_zip(path: str) -> bool:
+    return path.lower().endswith(_ZIP_SUFFIXES)

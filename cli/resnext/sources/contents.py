@@ -2,6 +2,8 @@
 
 from resnext.errors import FailureCode, InputError
 
+# An archive that grows like this is a bomb: photos hardly shrink, and films and text not a hundredfold.
+BOMB_BYTES, BOMB_RATIO = 1 << 30, 200
 _ARCHIVES = {
     b"PK\x03\x04": "zip",
     b"\x1f\x8b": "gzip",

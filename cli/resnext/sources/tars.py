@@ -13,14 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from resnext.errors import FailureCode, InputError
+from resnext.errors import FailureCode, InputError, cant_read
 from resnext.records import Failure, Source
+from resnext.sources.contents import BOMB_BYTES, BOMB_RATIO, too_large
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 _PLAIN_SUFFIX = ".tar"
 _WAITING_BYTES = 256 << 20
-# A compressed archive that grows like this is a bomb: photos hardly shrink, and films and text not a hundredfold.
-_BOMB_BYTES, _BOMB_RATIO = 1 << 30, 200
 _SKIP_BYTES = 1 << 20
 _BLOCK_BYTES = 512
 # What tarfile and the decompressors raise for broken archives, as far as they were made to.
@@ -48,7 +47,7 @@ def members(path: str, wanted: Callable[[str], bool], max_bytes: int) -> Iterato
             if not info.isreg():
                 yield Failure(source, FailureCode.NOT_A_FILE, "a link or device in an archive")
             elif info.size > max_bytes:
-                yield Failure(source, FailureCode.TOO_LARGE, _too_large(max_bytes))
+                yield Failure(source, FailureCode.TOO_LARGE, str(too_large(max_bytes)))
             elif plain and not info.issparse():
                 yield Source(source.file, read=_Slice(path, info.offset_data, info.size), path=path)
             else:
@@ -66,7 +65,7 @@ def read_member(path: str, name: str, max_bytes: int) -> bytes:
             if not info.isreg():
                 raise InputError(FailureCode.NOT_A_FILE, "a link, folder or device in an archive")
             if info.size > max_bytes:
-                raise InputError(FailureCode.TOO_LARGE, _too_large(max_bytes))
+                raise too_large(max_bytes)
             return _content(archive, info)
     raise InputError(FailureCode.NOT_FOUND, "no such member in this archive")
 
@@ -87,10 +86,6 @@ def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     if len(content) < info.size:
         raise tarfile.ReadError("unexpected end of data")
     return content
-
-
-def _too_large(max_bytes: int) -> str:
-    return f"more than {max_bytes / 1e6:g} MB (--max-file-size)"
 
 
 class _Slice:
@@ -159,12 +154,10 @@ def _opened(path: str, max_bytes: int) -> Iterator[tarfile.TarFile]:
                 yield archive
     except InputError:
         raise
-    except PermissionError as error:
-        raise InputError(FailureCode.PERMISSION, "no permission to read it") from error
     except OSError as error:
         if error.errno is None:  # gzip and bz2 call broken data so
             raise InputError(FailureCode.ARCHIVE, _BREAKS) from error
-        raise InputError(FailureCode.READ_ERROR, f"can't read it: {error.strerror}") from error
+        raise cant_read(error.errno) from error
     except _BROKEN as error:
         raise InputError(FailureCode.ARCHIVE, _BREAKS) from error
     except Exception as error:
@@ -233,6 +226,6 @@ class _Forward:
             raise tarfile.ReadError("header too large")
         self.last = self._stream.read(size)
         self._position += len(self.last)
-        if self._raw is not None and self._position > _BOMB_BYTES + _BOMB_RATIO * self._raw.tell():
+        if self._raw is not None and self._position > BOMB_BYTES + BOMB_RATIO * self._raw.tell():
             raise InputError(FailureCode.TOO_LARGE, "a decompression bomb: it is read no further")
         return self.last

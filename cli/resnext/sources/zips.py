@@ -1,117 +1,147 @@
 """Zip archives: any member can be read at any time, by several threads at once."""
 
 import functools
-import os
+import io
 import stat
 import struct
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from copy import copy
+from typing import Any
 
-from resnext.errors import FailureCode, InputError
+from resnext.errors import FailureCode, InputError, cant_read
 from resnext.records import Failure, Source
-from resnext.sources.contents import too_large
+from resnext.sources.contents import BOMB_BYTES, BOMB_RATIO, too_large
 
 # The table of contents is held in memory: about a million members.
 _MAX_TABLE_BYTES = 128 << 20
-_OPEN_ARCHIVES = 4
+_UNPACKING_BYTES = 256 << 20  # what LZMA may ask for
 # What zipfile and its decompressors raise for broken archives, as far as they were made to.
-_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, ArithmeticError, LookupError)
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, ArithmeticError, LookupError, OSError)
 
 
-def members(path: str, wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Source | Failure]:
-    """Give the members whose names are wanted, in the archive's order.
+class ZipArchive:
+    """An open archive, whose members are bounded each and all together: names may share their bytes, or be bombs.
 
     Raises:
-        InputError: this is no zip archive, or a broken one.
+        InputError: this is no zip archive, a broken one, or one whose table of contents is too large.
     """
-    archive = _open(path)
-    for info in archive.infolist():
-        if info.is_dir() or not wanted(info.filename):
-            continue
-        source = Source(f"{path}!/{info.filename}", read=functools.partial(_read, archive, info, max_bytes), path=path)
+
+    def __init__(self, path: str, max_bytes: int) -> None:
+        self._path, self._max_bytes = path, max_bytes
+        try:
+            stream = _TableReader(path)
+            self._archive = zipfile.ZipFile(stream)
+        except InputError:
+            raise
+        except NotImplementedError as error:
+            raise InputError(FailureCode.ARCHIVE, "a zip archive of a kind that can't be read") from error
+        except OSError as error:
+            raise cant_read(error.errno or 0) from error
+        except _BROKEN as error:
+            raise InputError(FailureCode.ARCHIVE, "not a zip archive, or a broken one") from error
+        self._lock = threading.Lock()
+        self._left = BOMB_BYTES + BOMB_RATIO * stream.size  # bytes that may still be unpacked
+
+    def members(self, wanted: Callable[[str], bool]) -> Iterator[Source | Failure]:
+        """Give the members whose names are wanted, in the archive's order."""
+        for info in self._archive.infolist():
+            if not info.is_dir() and wanted(info.filename):
+                read = functools.partial(self._read, info)
+                source = Source(f"{self._path}!/{info.filename}", read=read, path=self._path)
+                problem = _problem(info)
+                yield source if problem is None else Failure(source, problem.code, str(problem))
+
+    def member(self, name: str) -> bytes:
+        """Read one member by its name.
+
+        Raises:
+            InputError: there is none, or it can't be read.
+        """
+        try:
+            return self._read(self._archive.getinfo(name))
+        except KeyError as error:
+            raise InputError(FailureCode.NOT_FOUND, "no such member in this archive") from error
+
+    def _read(self, info: zipfile.ZipInfo) -> bytes:
         problem = _problem(info)
-        yield source if problem is None else Failure(source, *problem)
+        if problem is not None:
+            raise problem
+        if info.file_size > self._max_bytes:
+            raise too_large(self._max_bytes)
+        with self._lock:
+            self._left -= info.file_size
+            if self._left < 0:
+                raise InputError(FailureCode.TOO_LARGE, "the archive is a decompression bomb: no more of it is read")
+        try:
+            return self._unpacked(info)
+        except NotImplementedError as error:
+            raise InputError(FailureCode.ARCHIVE, "packed with a method that can't be read") from error
+        except (*_BROKEN, RuntimeError) as error:
+            raise InputError(FailureCode.ARCHIVE, "broken in its archive") from error
+        except Exception as error:
+            # lzma.LZMAError and zstd's are there only where Python was built with them.
+            if type(error).__name__ in ("LZMAError", "ZstdError"):
+                raise InputError(FailureCode.ARCHIVE, "broken in its archive") from error
+            raise
 
-
-def read_member(path: str, name: str, max_bytes: int) -> bytes:
-    """Read one member by its name."""
-    state = os.stat(path)  # noqa: PTH116
-    archive = _kept_open(path, state.st_mtime_ns, state.st_size, state.st_ino)
-    try:
-        info = archive.getinfo(name)
-    except KeyError as error:
-        raise InputError(FailureCode.NOT_FOUND, "no such member in this archive") from error
-    problem = _problem(info)
-    if problem is not None:
-        raise InputError(*problem)
-    return _read(archive, info, max_bytes)
-
-
-def _open(path: str) -> zipfile.ZipFile:
-    try:
-        _check_table(path)
-        return zipfile.ZipFile(path)
-    except _BROKEN as error:
-        raise InputError(FailureCode.ARCHIVE, "not a zip archive, or a broken one") from error
-    except NotImplementedError as error:
-        raise InputError(FailureCode.ARCHIVE, "a zip archive of a kind that can't be read") from error
-    except PermissionError as error:
-        raise InputError(FailureCode.PERMISSION, "no permission to read it") from error
-    except OSError as error:
-        raise InputError(FailureCode.READ_ERROR, f"can't read it: {error.strerror or error}") from error
-
-
-# A list may name the members of one archive line by line. The state in the key gives a changed archive a new entry.
-@functools.lru_cache(maxsize=_OPEN_ARCHIVES)
-def _kept_open(path: str, *state: int) -> zipfile.ZipFile:
-    return _open(path)
-
-
-def _check_table(path: str) -> None:
-    """Refuse a table of contents that would fill the memory: zipfile reads it whole."""
-    with Path(path).open("rb") as stream:
-        size = stream.seek(0, os.SEEK_END)
-        stream.seek(max(0, size - (1 << 16) - 22 - 20))
-        tail = stream.read()
-        end = tail.rfind(b"PK\x05\x06")
-        if end < 0 or len(tail) < end + 22:
+    def _unpacked(self, info: zipfile.ZipInfo) -> bytes:
+        """Unpack no more than the size that a member claims to have, which zipfile does for two methods only."""
+        if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            with self._archive.open(info) as stream:
+                return stream.read(info.file_size + 1)
+        packed = copy(info)
+        packed.compress_type, packed.file_size = zipfile.ZIP_STORED, info.compress_size
+        packed.CRC = None  # type: ignore[assignment]  # not that of the packed bytes: zipfile compares no None
+        with self._archive.open(packed) as stream:
+            content: bytes = _unpack(info, stream.read(info.compress_size))
+        if len(content) != info.file_size or zlib.crc32(content) != info.CRC:
             raise zipfile.BadZipFile
-        table_bytes = int(struct.unpack_from("<L", tail, end + 12)[0])
-        if table_bytes == 0xFFFFFFFF and end >= 20 and tail[end - 20 : end - 16] == b"PK\x06\x07":
-            stream.seek(struct.unpack_from("<Q", tail, end - 12)[0])
-            record = stream.read(56)
-            table_bytes = int(struct.unpack_from("<Q", record, 40)[0])
-    if table_bytes > _MAX_TABLE_BYTES:
-        raise InputError(FailureCode.TOO_LARGE, "an archive of millions of members; split it")
+        return content
 
 
-def _problem(info: zipfile.ZipInfo) -> tuple[FailureCode, str] | None:
+def _problem(info: zipfile.ZipInfo) -> InputError | None:
     if info.flag_bits & 0x1:
-        return FailureCode.ARCHIVE, "encrypted with a password"
+        return InputError(FailureCode.ARCHIVE, "encrypted with a password")
     if stat.S_ISLNK(info.external_attr >> 16):
-        return FailureCode.NOT_A_FILE, "a link in an archive"
+        return InputError(FailureCode.NOT_A_FILE, "a link in an archive")
     return None
 
 
-def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) -> bytes:
-    if info.file_size > max_bytes:
-        raise too_large(max_bytes)
+def _unpack(info: zipfile.ZipInfo, packed: bytes) -> Any:
     try:
-        with archive.open(info) as stream:
-            content = stream.read(max_bytes + 1)
-    except NotImplementedError as error:
-        raise InputError(FailureCode.ARCHIVE, "packed with a method that can't be read") from error
-    except RuntimeError as error:  # zipfile's word for what is encrypted
-        raise InputError(FailureCode.ARCHIVE, "encrypted with a password") from error
-    except (*_BROKEN, OSError) as error:
-        raise InputError(FailureCode.ARCHIVE, "broken in its archive") from error
-    except Exception as error:
-        # lzma.LZMAError and zstd's are there only where Python was built with them.
-        if type(error).__name__ in ("LZMAError", "ZstdError"):
-            raise InputError(FailureCode.ARCHIVE, "broken in its archive") from error
-        raise
-    if len(content) > max_bytes:
-        raise too_large(max_bytes)
-    return content
+        if info.compress_type == zipfile.ZIP_BZIP2:
+            import bz2
+
+            return bz2.BZ2Decompressor().decompress(packed, info.file_size)
+        if info.compress_type == zipfile.ZIP_LZMA:
+            import lzma
+
+            # Two versions, the length of the properties, and these: as in a .lzma file, but for the size behind them.
+            alone = packed[4:9] + info.file_size.to_bytes(8, "little") + packed[9:]
+            return lzma.LZMADecompressor(lzma.FORMAT_ALONE, _UNPACKING_BYTES).decompress(alone, info.file_size)
+        if info.compress_type == 93:
+            import importlib
+
+            return importlib.import_module("compression.zstd").ZstdDecompressor().decompress(packed, info.file_size)
+    except ImportError as error:
+        raise NotImplementedError from error
+    raise NotImplementedError
+
+
+class _TableReader(io.BufferedReader):
+    """What zipfile reads from: refuses a table of contents that would fill the memory, which is read at once."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(io.FileIO(path))
+        self.size = self.seek(0, io.SEEK_END)
+
+    def __del__(self) -> None:
+        self.close()  # zipfile leaves to us what it did not open
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _MAX_TABLE_BYTES:
+            raise InputError(FailureCode.TOO_LARGE, "an archive of millions of members; split it")
+        return super().read(size)

@@ -133,7 +133,7 @@ def test_bombs_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     from resnext.sources import tars
 
-    monkeypatch.setattr(tars, "_BOMB_BYTES", 1 << 20)
+    monkeypatch.setattr(tars, "BOMB_BYTES", 1 << 20)
     packed = make_tar(tmp_path / "bomb.tar.gz", "w:gz", [(member("a.txt"), bytes(9_000_000)), (member("b.jpg"), b"x")])
     assert outcome(packed) == [("", "too_large")]
 
@@ -189,6 +189,61 @@ def test_a_zip_of_millions_of_members_is_refused_by_its_table(tmp_path: Path) ->
         file.write(struct.pack("<4sLQL", b"PK\x06\x07", 0, table, 1))
         file.write(struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0))
     assert outcome(path) == [("", "too_large")]
+
+
+def test_a_zip64_table_counts_whatever_the_32_bit_size_says(tmp_path: Path) -> None:
+    path = tmp_path / "false.zip"
+    table = 10_000_000 * (46 + 12)
+    with path.open("wb") as file:
+        file.truncate(table)
+        file.seek(table)
+        file.write(struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, table, 0))
+        file.write(struct.pack("<4sLQL", b"PK\x06\x07", 0, table, 1))
+        file.write(struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, 58, 0, 0))
+    assert outcome(path) == [("", "too_large")]
+
+
+def test_members_that_share_their_bytes_are_bounded_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from resnext.sources import zips
+
+    size, count, bound = 100_000, 500, 1_000_000
+    monkeypatch.setattr(zips, "BOMB_BYTES", bound)
+    with zipfile.ZipFile(tmp_path / "one.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.jpg", bytes(size))
+    content = (tmp_path / "one.zip").read_bytes()
+    start, end = content.index(b"PK\x01\x02"), content.index(b"PK\x05\x06")
+    table = content[start:end] * count
+    path = tmp_path / "many.zip"
+    path.write_bytes(
+        content[:start] + table + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, len(table), start, 0)
+    )
+    results = [result for _, result in outcome(path)]
+    assert len(results) == count
+    read = results.index("too_large")
+    assert {*results[read:]} == {"too_large"}
+    assert bound // size <= read <= (bound + 200 * path.stat().st_size) // size
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_a_member_claims_bounds_what_is_unpacked(tmp_path: Path, method: int) -> None:
+    import tracemalloc
+
+    path = tmp_path / "liar.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("good.jpg", CONTENT)
+        archive.writestr("bomb.jpg", bytes(300_000_000))
+    content = bytearray(path.read_bytes())
+    assert len(content) < 100_000
+    table = content.rindex(b"bomb.jpg") - 46
+    content[table + 24 : table + 28] = (1000).to_bytes(4, "little")
+    path.write_bytes(content)
+    tracemalloc.start()
+    try:
+        assert outcome(path) == [("good.jpg", CONTENT), ("bomb.jpg", "archive")]
+        assert outcome(f"{path}!/good.jpg") == [("good.jpg", CONTENT)]
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_passwords_methods_and_links_of_zips(tmp_path: Path) -> None:
