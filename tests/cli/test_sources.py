@@ -95,6 +95,18 @@ def test_the_failures_of_a_run_are_the_list_of_the_next(resnext: RunResnext, tmp
     assert (done.returncode, labels_of(done.stdout)) == (0, ["espresso"])
 
 
+def test_a_listing_says_what_is_not_there(resnext: RunResnext, tmp_path: Path) -> None:
+    (tmp_path / "dir").mkdir()
+    shutil.copy(COFFEE, tmp_path / "dir" / "a.png")
+    (tmp_path / "dir" / "gone.png").symlink_to("nowhere")
+    done = resnext("classify", "--dry-run", "--json", "nope", "dir", cwd=tmp_path)
+    rows = rows_of(done.stdout)
+    assert [(row["file"], row["error_code"]) for row in rows] == [
+        ("nope", "not_found"), ("dir/a.png", ""), ("dir/gone.png", "not_found"),
+    ]  # fmt: skip
+    assert done.returncode == 1 and "nope: no such file" in done.stderr
+
+
 @pytest.mark.parametrize("form", ["jsonl", "csv", "tsv"])
 def test_rows_of_an_earlier_run_are_a_list_from_a_pipe(resnext: RunResnext, tmp_path: Path, form: str) -> None:
     output = tmp_path / f"labels.{form}"

@@ -7,7 +7,7 @@ from resnext.commands.options import InputOptions
 from resnext.console import interrupts
 from resnext.images import color, decode, loading
 from resnext.outputs.results import stored
-from resnext.sources import lists, tars, urls, zips
+from resnext.sources import contents, lists, tars, urls, zips
 from support.program import REPO
 
 
@@ -29,6 +29,9 @@ def test_every_bound_is_the_codes_own() -> None:
         "an entry of a list": mib(lists._MAX_ENTRY_BYTES),
         "contents of a tar archive that wait to be decoded": mib(tars._WAITING_BYTES),
         "a zip archive's table of contents": mib(zips._MAX_TABLE_BYTES),
+        "what an archive unpacks to in all": (
+            f"{contents.BOMB_BYTES >> 30} GiB, and {contents.BOMB_RATIO} bytes for each of its own"
+        ),
         "a colour profile": mib(color._PROFILE_BYTES),
         "a file of labels": mib(own_labels._MAX_BYTES),
         "a row of a result file that is gone on with": mib(stored.MAX_ROW_BYTES),

@@ -143,12 +143,13 @@ def list_inputs(request: RunRequest, done: "DoneInputs", *, as_json: bool) -> Ex
     """
     from resnext.outputs import ReaderGone, Stdout
     from resnext.outputs.writers.listing import listed
+    from resnext.sources import without_missing
 
     stdout = Stdout()
     stdout.check()
     failed = False
     try:
-        for item in done.remaining(_inputs(request)):
+        for item in without_missing(done.remaining(_inputs(request))):
             failed |= isinstance(item, Failure)
             stdout.write(listed(item, as_json=as_json, terminal=stdout.is_terminal))
             if isinstance(item, Failure):
