@@ -29,10 +29,10 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         image = _scaled_to_8_bits(image)
     conversion = _conversion(image)
-    return image if conversion is None else _by_strips(image, "RGB", conversion)
+    return image if conversion is None else by_strips(image, "RGB", conversion)
 
 
-def _by_strips(image: Image.Image, mode: str, conversion: _Conversion) -> Image.Image:
+def by_strips(image: Image.Image, mode: str, conversion: _Conversion) -> Image.Image:
     """Convert a picture to `mode`, so many rows at a time that what lies between takes some megabytes."""
     boxes = list(_strips(image.size))
     if len(boxes) == 1:
@@ -145,7 +145,7 @@ def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
             levels[wide == transparent] = 255
         return Image.fromarray(levels)
 
-    return _by_strips(image, "L", scaled)
+    return by_strips(image, "L", scaled)
 
 
 def _finite_range(image: Image.Image) -> tuple[float, float]:

@@ -28,6 +28,7 @@ from resnext.records import Source
 
 # A reduced JPEG keeps at least this many times the pixels that the resize needs on the shorter side.
 _REDUCED_DECODING_FACTOR = 2
+_HUGE_PIXELS = 64_000_000
 _BLOCK_BYTES = 64 << 20
 _ORIENTATION = 0x0112
 # What Pillow says of a file, in lower case: that ends too early; that is sound, of a kind that Pillow does not read.
@@ -75,10 +76,13 @@ def decode(
             image.draft(None, (side, side))
         loading = limits.loading_bytes(image, full_size)
         limits.check_memory(loading, file_bytes)
-        reserve(max(loading, limits.converting_bytes(image)))
+        reserve(max(loading, limits.converting_bytes(image, turned=_turn(image) is not None)))
         image.load()
-        limits.check_memory(limits.converting_bytes(image), file_bytes)
-        return to_rgb(_upright(_as_meant(image, stream)))
+        small = _reduced(image, config)
+        limits.check_memory(limits.converting_bytes(small, turned=_turn(small) is not None), file_bytes)
+        meant = _as_meant(small, stream) if small is image else small
+        turn = _turn(meant)
+        return to_rgb(meant if turn is None else meant.transpose(turn))
 
 
 def frame_count(source: Source, config: DecodeConfig) -> int:
@@ -153,6 +157,14 @@ def _as_meant(image: ImageFile, stream: BinaryIO) -> Image.Image:
     return image
 
 
+def _reduced(image: Image.Image, config: DecodeConfig) -> Image.Image:
+    """Make a huge gray picture (a plan, a scan) smaller before it is made RGB, as a large JPEG is; else leave it."""
+    factor = min(image.size) // (_REDUCED_DECODING_FACTOR * config.min_shorter_side) if config.min_shorter_side else 1
+    if image.mode not in ("1", "L") or factor < 2 or image.width * image.height < _HUGE_PIXELS:
+        return image
+    return image.convert("L").reduce(factor)
+
+
 @contextmanager
 def _failures_as_input_errors() -> Iterator[None]:
     """Make an InputError of whatever a broken file makes Pillow raise in the block."""
@@ -195,13 +207,12 @@ def _settle_pillow() -> None:
     logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Apply the EXIF orientation. Broken EXIF says nothing about the pixels: the photo is taken as it lies."""
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """Give the turn that the EXIF orientation asks for; broken EXIF asks for none: it says nothing of the pixels."""
     try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
+        return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # the parser raises whatever the broken bytes make it raise (struct.error, SyntaxError, …)
-        return image
-    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+        return None
 
 
 _TURNS = {

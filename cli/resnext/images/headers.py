@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from resnext.errors import FailureCode, InputError
 from resnext.images.boxes import Box, boxes, inside
 
 Size = tuple[int, int]
@@ -68,6 +69,11 @@ def _skip_blocks(stream: BinaryIO) -> None:
 
 
 def _webp(stream: BinaryIO) -> Iterator[Size]:
+    end = stream.seek(0, 2)
+    stream.seek(4)
+    missing = int.from_bytes(stream.read(4), "little") + 8 - end
+    if missing > 1:  # the last byte only fills up
+        raise InputError(FailureCode.TRUNCATED, f"the file ends too early: {missing:,} bytes are missing")
     stream.seek(12)
     head = stream.read(18)
     if head[:4] == b"VP8X" and len(head) == 18:

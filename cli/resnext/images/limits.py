@@ -17,9 +17,10 @@ _ALWAYS_ALLOWED_BYTES = 400 << 20
 # Bytes a pixel that Pillow keeps: these modes in one or two, all others in four.
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 _RGB = 4
-_DEEP = 1  # the levels of a 16-bit or float picture, beside its values
+_DEEP = 1  # the levels of a 16-bit or float picture
+_TIFF_COLORS = 8  # a strip of 16 bits a channel, which may be the whole picture
 # Bytes a pixel beside the pixels themselves: whole pictures that a codec keeps while it works.
-_CODEC = {"JPEG2000": 16, "AVIF": 8, "HEIF": 8, "JXL": 16, "WEBP": 12, "TIFF": 4}
+_CODEC = {"JPEG2000": 16, "AVIF": 8, "HEIF": 8, "JXL": 16, "WEBP": 12}
 # Of those, what is taken as soon as a file is opened, before its mode is known; and on the way to a later frame of an
 # animation, which is composed of the ones before.
 _OPENING = {"JXL": 16, "WEBP": 12, "GIF": 1, "ICO": 8}
@@ -61,13 +62,18 @@ def loading_bytes(image: Image.Image, full_size: tuple[int, int]) -> int:
 
     `full_size` is (width, height) of the file; image.size is smaller where a JPEG is decoded reduced.
     """
-    each = _STORED.get(image.mode, 4) + _CODEC.get(image.format or "", 0)
+    stored = _STORED.get(image.mode, 4)
+    each = stored + _CODEC.get(image.format or "", 0)
+    if image.format == "TIFF":
+        each += stored if stored < 4 else _TIFF_COLORS
     progressive = image.format == "JPEG" and bool(image.info.get("progressive"))
     return image.width * image.height * each + full_size[0] * full_size[1] * (_PROGRESSIVE_JPEG if progressive else 0)
 
 
-def converting_bytes(image: Image.Image) -> int:
-    """Estimate the bytes that a loaded image and its upright RGB take together."""
+def converting_bytes(image: Image.Image, *, turned: bool) -> int:
+    """Estimate the bytes that a loaded image, its `turned` copy, and its RGB take together."""
     each = _STORED.get(image.mode, 4)
-    deep = _DEEP if image.mode.startswith(("I", "F")) else 0
-    return image.width * image.height * (each + deep + _RGB)
+    if image.mode.startswith(("I", "F")):
+        each += each + _DEEP  # as it lies, and put right
+    as_it_is = image.mode == "RGB" and not {"icc_profile", "transparency"} & image.info.keys()
+    return image.width * image.height * (each * (1 + turned) + (0 if as_it_is else _RGB))

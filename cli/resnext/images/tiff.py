@@ -13,6 +13,7 @@ from PIL import Image, ImagePalette, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
 from resnext.errors import FailureCode, InputError
+from resnext.images.color import by_strips
 from resnext.images.unsupported import refusal
 
 # Tags of TIFF 6.0 and its supplements, and some of their values.
@@ -141,19 +142,24 @@ def loaded(image: ImageFile) -> Image.Image:
     """Give a picture that `prepare` prepared and Pillow loaded with the values that the file means."""
     assert isinstance(image, TiffImagePlugin.TiffImageFile)
     tags, mode = image.tag_v2, image.mode
-    bits = max(tags.get(_BITS, (1,)))
     unsigned = tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))[0] == _UNSIGNED
-    if mode not in ("I;16", "I;16B", "I", "F") and (mode != "L" or unsigned):
-        return image
-    values: Any = np.asarray(image)
-    if mode == "L":
-        return Image.fromarray(values.view(np.int8).astype(np.int32))
-    if mode == "I" and bits == 32 and unsigned and values.min() < 0:
-        return Image.fromarray(values.view(np.uint32).astype(np.float32))
-    if mode.startswith("I;16") and bits == 12:
-        return Image.fromarray((values.astype(np.uint32) * 65535 // 4095).astype(np.uint16))
-    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and mode.startswith("I;16"):
-        return Image.fromarray(65535 - values)
-    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and mode == "F":
-        return Image.fromarray(1 - values if values.min() >= 0 and values.max() <= 1 else -values)
+    bits, white_is_zero = max(tags.get(_BITS, (1,))), tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    if mode == "L" and not unsigned:
+        return image.point([level ^ 0x80 for level in range(256)])  # -128 is black
+    if mode == "I" and unsigned and bits == 32 and int(image.getextrema()[0]) < 0:  # type: ignore[arg-type]
+        return by_strips(
+            image, "F", lambda strip: Image.fromarray(np.asarray(strip).view(np.uint32).astype(np.float32))
+        )
+    if mode.startswith("I;16") and (bits == 12 or white_is_zero):
+        white = (1 << bits) - 1
+
+        def stretched(strip: Image.Image) -> Image.Image:
+            values = np.asarray(strip).astype(np.uint32)
+            return Image.fromarray(((white - values if white_is_zero else values) * 65535 // white).astype(np.uint16))
+
+        return by_strips(image, "I;16", stretched)
+    if mode == "F" and white_is_zero:
+        low, high = image.getextrema()
+        white_level = np.float32(1 if 0 <= low and high <= 1 else 0)  # type: ignore[operator]
+        return by_strips(image, "F", lambda strip: Image.fromarray(white_level - np.asarray(strip)))
     return image

@@ -26,6 +26,8 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x01\xda\1", "SGI"),
     (0, b"DanM", "Microsoft Paint (MSP)"),
     (0, b"LinS", "Microsoft Paint (MSP)"),
+    (0, b"\xb1\x68\xde\x3a", "DCX"),
+    (20, b"GIMP", "a GIMP brush (GBR)"),
     (0, b"\x59\xa6\x6a\x95", "a Sun raster"),
     (0, b"gimp xcf", "GIMP (XCF)"),
     (0, b"v/1\x01", "OpenEXR"),
@@ -105,7 +107,7 @@ def _is_tga(head: bytes) -> bool:
     if len(head) < 18:
         return False
     has_map, kind, map_length, map_bits, bits = head[1], head[2], head[5:7], head[7], head[16]
-    allowed = {1: (8, 16), 2: (15, 16, 24, 32), 3: (8, 16)}.get(kind & 7 if kind in (1, 2, 3, 9, 10, 11) else 0, ())
+    allowed = {1: (8, 16), 2: (15, 16, 24, 32), 3: (1, 8, 16)}.get(kind & 7 if kind in (1, 2, 3, 9, 10, 11) else 0, ())
     mapped = kind in (1, 9)
     if has_map not in (0, 1) or (mapped and not has_map) or bits not in allowed or head[17] & 0xC0:
         return False
