@@ -76,7 +76,7 @@ def decode(
             image.draft(None, (side, side))
         loading = limits.loading_bytes(image, full_size)
         limits.check_memory(loading, file_bytes)
-        reserve(max(loading, limits.converting_bytes(image, turned=_turn(image) is not None)))
+        reserve(max(loading, limits.converting_bytes(image, turned=True)))
         image.load()
         small = _reduced(image, config)
         limits.check_memory(limits.converting_bytes(small, turned=_turn(small) is not None), file_bytes)
@@ -208,7 +208,10 @@ def _settle_pillow() -> None:
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """Give the turn that the EXIF orientation asks for; broken EXIF asks for none: it says nothing of the pixels."""
+    """Give the turn that the EXIF orientation of a loaded image asks for.
+
+    Broken EXIF asks for none: it says nothing of the pixels.
+    """
     try:
         return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # the parser raises whatever the broken bytes make it raise (struct.error, SyntaxError, …)
