@@ -110,6 +110,12 @@ _REFUSALS = {
 }
 
 
+def first_line(error: BaseException, lines: int = 1) -> str:
+    """Give what a library's error says first, or its class where it says nothing; at most 200 characters."""
+    said = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(said[:lines])[:200] if said else type(error).__name__
+
+
 @contextmanager
 def report_errors(debug: bool = False) -> Iterator[None]:
     """Turn a ResnextError into one line on stderr and its exit code; with `debug` the traceback goes first."""

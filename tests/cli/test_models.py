@@ -68,7 +68,7 @@ def test_logits_and_pooled_features_equal_timms(timm: Any, tmp_path: Path, entry
         weights=checkpoint, precision="fp32", outputs=("logits", "pooled")
     )  # the architecture is told by the shapes
     opened = shelf.open(request)
-    assert opened.name == entry.name
+    assert opened.name == "weights"
     for tuning in ("latency", "throughput"):
         engine = opened.load(tuning)
         for row in range(3):
@@ -98,7 +98,7 @@ def test_all_names_of_a_model_are_one_entry(
         done = resnext("classify", "-m", name, "--weights", resnext50_checkpoint, PHOTO, cache=cache)
         seen.add((best_index(done), json.loads(done.stdout)["model"]))
         assert ("compiling" in done.stderr) == (name == "50-32x4d")
-    assert len(seen) == 1 and seen.pop()[1] == "ssl_resnext50_32x4d"
+    assert len(seen) == 1 and seen.pop()[1] == "resnext50"  # the file's own name
     assert len(list((cache / "compiled").iterdir())) == 1
 
 
@@ -153,20 +153,25 @@ def test_a_checkpoint_that_would_run_code_is_refused(resnext: RunResnext, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "words", "status"),
     [
-        (["-m", "resnxt50_32x4d"], "did you mean"),
-        (["-m", "nope"], "'resnext info' lists the models"),
-        (["-m", "ssl_resnext101_32x8d"], "--weights FILE"),
-        (["-m", "lite0", "--weights", "/nowhere.pth"], "/nowhere.pth"),
-        (["-m", "50-32x4d", "--weights", str(PHOTO)], "an image, not weights"),
+        (["-m", "resnxt50_32x4d"], "did you mean resnext50_32x4d", 2),
+        (["-m", "nope"], "'resnext info' lists the models", 2),
+        (["-m", "resnet50.bogus"], "did you mean", 2),
+        (["-m", "qwen3_vit_306m_enc.bogus"], "did you mean", 2),  # whose weights timm names by code
+        (["-m", "resnet50.bogus", "--engine", "torch"], "did you mean", 2),
+        (["-m", "hf-hub:nonsense"], "hf-hub:OWNER/NAME", 2),
+        (["-m", "./nowhere"], "hf-hub:OWNER/NAME", 3),
+        (["-m", "ssl_resnext101_32x8d"], "--weights FILE", 3),
+        (["-m", "lite0", "--weights", "/nowhere.pth"], "/nowhere.pth", 3),
+        (["-m", "50-32x4d", "--weights", str(PHOTO)], "an image, not weights", 3),
     ],
 )
 def test_a_model_that_can_not_be_had_is_never_replaced(
-    resnext: RunResnext, tmp_path: Path, arguments: list[str], words: str
+    resnext: RunResnext, tmp_path: Path, arguments: list[str], words: str, status: int
 ) -> None:
     done = resnext("classify", *arguments, PHOTO)
-    assert (done.returncode, done.stdout) == (3, "")
+    assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.count("\n") == 1 and words in done.stderr
 
 
@@ -293,7 +298,17 @@ def test_without_a_network_auto_answers_with_the_bundled_model(resnext: RunResne
     assert named.stderr.count("\n") == 1
 
 
-def test_offline_auto_says_which_model_answered(resnext: RunResnext) -> None:
-    done = resnext("classify", "--offline", PHOTO, env={"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:1"})
-    assert json.loads(done.stdout)["model"] == "tf_efficientnet_lite0"
-    assert "tf_efficientnet_lite0" in done.stderr and "switched off" in done.stderr
+@pytest.mark.parametrize("model", ["auto", "Auto"])
+def test_offline_auto_is_said_once_and_not_to_who_asked_for_it(resnext: RunResnext, model: str) -> None:
+    online = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:1"}
+    told = [
+        resnext("classify", "-m", model, PHOTO, SAMPLES / "china.jpg"),  # HF_HUB_OFFLINE=1
+        resnext("classify", "-m", model, "--offline", PHOTO, env=online),
+        resnext("classify", "-m", model, "-q", PHOTO),
+    ]
+    for done in told:
+        assert done.returncode == 0
+        assert {json.loads(line)["model"] for line in done.stdout.splitlines()} == {"tf_efficientnet_lite0"}
+    first, offline, quiet = (done.stderr for done in told)
+    assert first.count("\n") == 1 and "bundled model" in first and "switched off" in first and len(first) < 120
+    assert offline == quiet == ""

@@ -12,9 +12,10 @@ from resnext.models.catalog import CatalogEntry, ModelName, ResNeXtShape
 from resnext.models.citations import bibtex
 from resnext.models.hub import find_cached
 from resnext.models.licences import licence_terms
+from resnext.models.timm_names import check_name
 from resnext.records import PreprocessingConfig
-from resnext.shelf.states import STATE_TEXTS, ModelState, StateName, auto_choice, state_of
-from resnext.store import inventory, request_keys
+from resnext.shelf.choice import STATE_TEXTS, Asked, ModelState, StateName, auto_choice, config_of, state_of
+from resnext.store import inventory
 from resnext.store.entries import CompiledModel
 from resnext.store.inventory import StoredEntry
 from resnext.store.store import Store
@@ -29,14 +30,15 @@ _SUPERVISED = "Supervised, on ImageNet-1k; ported from Google's TensorFlow weigh
 
 def named(model: str, store: Store, offline: bool) -> ModelName:
     """Resolve a model's name; "auto" is what it means now."""
-    return catalog.resolve(auto_choice(store, offline).name if model.casefold() == catalog.AUTO else model)
+    return catalog.resolve(auto_choice(store, offline).name if catalog.is_auto(model) else model)
 
 
 def report(name: ModelName, store: Store) -> dict[str, Any]:
     """The card as data. A model that is not on the shelf is looked up in timm, which imports torch.
 
     Raises:
-        ModelError: neither the shelf nor timm knows the name.
+        UsageError: neither the shelf nor timm knows the name.
+        ModelError: a model of the user's own can't be read.
     """
     return _of_shelf(name, name.entry, store) if name.entry is not None else _of_timm(name, store)
 
@@ -73,16 +75,20 @@ def _of_timm(name: ModelName, store: Store) -> dict[str, Any]:
     from resnext.compiling.timm_models import describe
     from resnext.images.preprocess import from_pretrained_cfg
 
-    facts = describe(name.timm_name)
+    config = config_of(name)
+    if config is None:
+        check_name(name.timm_name)
+    facts = describe(config.architecture if config is not None else name.timm_name, config)
     cfg = facts.pretrained_cfg
-    repo = cfg.get("hf_hub_id")
+    repo = name.repo if config is not None else cfg.get("hf_hub_id")
     cached = find_cached(repo) if repo else None
-    compiled = inventory.find(store, request_keys.published(name))
-    state: StateName = "compiled" if compiled is not None else "cached" if cached is not None else "download"
+    compiled = inventory.find(store, Asked(name).key())
+    here = cached is not None or name.folder is not None
+    state: StateName = "compiled" if compiled is not None else "cached" if here else "download"
     licence = cfg.get("license") or "not stated"
     return {
         "name": name.name,
-        "timm_name": name.timm_name,
+        "timm_name": name.timm_name or facts.architecture,
         "aliases": [],
         "state": state,
         "bundled": False,
@@ -93,7 +99,7 @@ def _of_timm(name: ModelName, store: Store) -> dict[str, Any]:
         "gmacs": None,
         "gflops": None,
         "download_mb": None,
-        "architecture": {"name": cfg.get("architecture") or name.timm_name.split(".")[0], "class": facts.class_name},
+        "architecture": {"name": facts.architecture, "class": facts.class_name},
         "training": cfg.get("tag") and f"timm's tag {cfg['tag']}",
         "preprocessing": preprocessing_row(from_pretrained_cfg(cfg)),
         "num_classes": cfg.get("num_classes"),
@@ -101,7 +107,7 @@ def _of_timm(name: ModelName, store: Store) -> dict[str, Any]:
         "licence": licence,
         "licence_terms": licence_terms(licence),
         "weights": {
-            "from": f"hub {repo}" if repo else None,
+            "from": f"hub {repo}" if repo else str(name.folder) if name.folder is not None else None,
             "url": f"https://huggingface.co/{repo}" if repo else None,
             "sha256": _digest(compiled) or (cached.digest if cached is not None else None),
         },

@@ -10,6 +10,7 @@ from resnext.info.page import Page
 from resnext.models import catalog, weights
 from resnext.models.catalog import ModelName
 from resnext.models.checkpoints import Holdings, num_classes_of, resnet_of, ssl_resnext_of, stated_architecture
+from resnext.shelf.choice import holdings_of
 from resnext.store import inventory, request_keys
 from resnext.store.store import Store
 
@@ -23,8 +24,6 @@ def report(path: Path, model: str | None, store: Store) -> dict[str, Any]:
     Raises:
         ModelError: it can't be read, or not without running code from it; or timm does not know `model`.
     """
-    from resnext.shelf.provision import holdings_of
-
     file = weights.from_file(path)
     held = holdings_of(file)
     classes = num_classes_of(held.shapes)

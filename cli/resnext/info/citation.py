@@ -17,9 +17,10 @@ def report(model: str | None, store: Store, offline: bool) -> dict[str, Any]:
     """
     name = named(model or DEFAULT_MODEL, store, offline)
     if name.entry is None:
-        from resnext.compiling import timm_models
+        from resnext.models.timm_names import check_name
 
-        timm_models.licence(name.timm_name)  # raises for a name that timm does not know
+        if not name.is_own:
+            check_name(name.timm_name)
     return {"model": name.name, "bibtex": bibtex(name)}
 
 

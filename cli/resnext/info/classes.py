@@ -11,8 +11,10 @@ from resnext.info.patterns import matches, with_wildcards
 from resnext.models import weights
 from resnext.models.catalog import ModelName
 from resnext.models.checkpoints import num_classes_of
+from resnext.models.timm_names import check_name
 from resnext.records import Label
-from resnext.store import inventory, request_keys
+from resnext.shelf.choice import Asked, config_of, holdings_of
+from resnext.store import inventory
 from resnext.store.store import Store
 
 
@@ -63,22 +65,26 @@ def _matches(wildcards: str, pattern: str, label: Label) -> bool:
 
 
 def _of_model(name: ModelName, store: Store) -> tuple[Label, ...]:
-    stored = inventory.find(store, request_keys.published(name))
+    stored = inventory.find(store, Asked(name).key())
     if stored is not None and stored.model is not None:
         return stored.model.labels()
+    config = config_of(name)
+    if config is not None and config.labels is not None:
+        return config.labels
+    if config is None and name.entry is None:
+        check_name(name.timm_name)
     from resnext.compiling import imagenet_labels, timm_models
 
     if name.entry is not None:
         return imagenet_labels.imagenet_labels(name.entry.num_classes)
-    count = timm_models.describe(name.timm_name).pretrained_cfg.get("num_classes")
+    facts = timm_models.describe(config.architecture if config is not None else name.timm_name, config)
+    count = facts.pretrained_cfg.get("num_classes")
     if not count:
         raise ModelError(f"{name.name} has no classes: it was not trained to classify")
     return imagenet_labels.imagenet_labels(count)
 
 
 def _of_checkpoint(path: Path) -> tuple[Label, ...]:
-    from resnext.shelf.provision import holdings_of
-
     held = holdings_of(weights.from_file(path))
     if held.labels is not None:
         return tuple(Label(index, label, label) for index, label in enumerate(held.labels))

@@ -8,8 +8,9 @@ from resnext.info.card import compiled_row
 from resnext.info.page import Page
 from resnext.models import catalog
 from resnext.models.licences import licence_terms
+from resnext.shelf.choice import Asked
 from resnext.shelf.shelf import ModelRequest, Shelf
-from resnext.store import inventory, request_keys
+from resnext.store import inventory
 from resnext.store.store import Store
 
 
@@ -22,9 +23,9 @@ def report(models: tuple[str, ...], store: Store, notices: Notices, offline: boo
     shelf = Shelf(notices, store)
     rows = []
     for model in models:
-        name = catalog.resolve(catalog.DEFAULT_MODEL if model.casefold() == catalog.AUTO else model)
-        shelf.open(ModelRequest(model=name.name, offline=offline))
-        found = inventory.find(store, request_keys.published(name))
+        name = catalog.resolve(catalog.DEFAULT_MODEL if catalog.is_auto(model) else model)
+        shelf.open(ModelRequest(model=model if name.is_own else name.name, offline=offline))
+        found = inventory.find(store, Asked(name).key())
         rows.append(
             {
                 "name": name.name,

@@ -8,7 +8,8 @@ from resnext.info.patterns import matches, with_wildcards
 from resnext.models import catalog
 from resnext.models.catalog import CATALOG
 from resnext.models.hub import find_cached
-from resnext.shelf.states import StateName
+from resnext.models.timm_names import near_names
+from resnext.shelf.choice import StateName
 from resnext.store import inventory, request_keys
 from resnext.store.store import Store
 
@@ -34,7 +35,7 @@ def report(pattern: str, store: Store) -> dict[str, Any]:
         if matches(wildcards, entry.name, *entry.aliases) and entry.timm_name not in found:
             found |= dict(timm_models.search(entry.timm_name))
     if not found:
-        near = ", ".join(timm_models.near_names(pattern.strip("*?")))
+        near = ", ".join(near_names(pattern.strip("*?")))
         hint = f"; did you mean {near}?" if near else ""
         raise UsageError(f"no pretrained model of timm is called like {pattern!r} (* and ? are wildcards){hint}")
     return {"pattern": pattern, "models": [_row(name, cfg, store) for name, cfg in found.items()]}

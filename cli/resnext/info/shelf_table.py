@@ -5,7 +5,7 @@ from typing import Any
 from resnext.info.amounts import millions_text
 from resnext.info.page import Page
 from resnext.models.catalog import CATALOG, CatalogEntry
-from resnext.shelf.states import STATE_TEXTS, auto_choice, state_of
+from resnext.shelf.choice import STATE_TEXTS, auto_choice, state_of
 from resnext.store.store import Store
 
 _FIGURES = ("top-1", "top-5", "ReaL", "params", "GFLOPs", "input", "download")

@@ -14,14 +14,25 @@ The SSL ResNeXts: Yalniz et al. 2019, "Billion-scale semi-supervised learning fo
 1905.00546.
 """
 
+import os
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from resnext.console.terminal import printable
+from resnext.errors import UsageError
 from resnext.records import PreprocessingConfig
 
 AUTO = "auto"
 DEFAULT_MODEL = "ssl_resnext50_32x4d"
 BUNDLED_MODEL = "tf_efficientnet_lite0"
+
+# The files of a model in timm's form; weights are looked for in timm's order.
+CONFIG_FILENAME = "config.json"
+OWN_WEIGHTS = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
+_REPO = re.compile(r"[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}", re.ASCII)
+_CHECKPOINT_ENDING = re.compile(r"(?<=.)\.(?:safetensors|pth|pt|bin|ckpt|tar)$", re.IGNORECASE)
 
 CC_BY_NC = "CC-BY-NC 4.0 (not for commercial use)"
 APACHE = "Apache-2.0"
@@ -165,19 +176,65 @@ _BY_NAME: dict[str, CatalogEntry] = {
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """A model as asked for, resolved: `name` stands in every row, `timm_name` is what timm builds."""
+    """A model as asked for, resolved: `name` stands in every row, `timm_name` is what timm builds.
+
+    A model of the user's own is a `folder`, or a `repo` of the hub, in timm's form: its config.json names what timm
+    builds, and `timm_name` is empty.
+    """
 
     name: str
     timm_name: str
-    entry: CatalogEntry | None
+    entry: CatalogEntry | None = None
+    folder: Path | None = None
+    repo: str | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether a config.json of its own describes it."""
+        return self.folder is not None or self.repo is not None
+
+
+def is_auto(name: str) -> bool:
+    """Whether a name leaves the choice to us."""
+    return name.casefold() == AUTO
 
 
 def resolve(name: str) -> ModelName:
-    """Give the model that any of its spellings names; a name that the shelf does not know is taken for timm's own."""
+    """Give the model that any of its spellings names; a name that the shelf does not know is taken for timm's own.
+
+    `hf-hub:OWNER/NAME` is a repository of the hub; what has a separator of paths in it, or comes after `local-dir:`,
+    is a folder.
+
+    Raises:
+        UsageError: a repository of the hub is not called so.
+    """
     entry = _BY_NAME.get(name.casefold())
     if entry is not None:
         return ModelName(entry.name, entry.timm_name, entry)
-    return ModelName(name, name, None)
+    kind, colon, rest = name.partition(":")
+    if colon and kind.casefold() in ("hf-hub", "hf_hub"):
+        if _REPO.fullmatch(rest) is None:
+            raise UsageError(f"{name[:80]}: a model of the hub is called hf-hub:OWNER/NAME")
+        of_timm = _BY_NAME.get(rest.casefold().removeprefix("timm/")) if rest.startswith("timm/") else None
+        return resolve(of_timm.name) if of_timm is not None else ModelName(f"hf-hub:{rest}", "", repo=rest)
+    if colon and kind.casefold() == "local-dir":
+        return _of_folder(rest)
+    if os.sep in name or "/" in name:
+        return _of_folder(name)
+    return ModelName(name, name)
+
+
+def own_name(path: Path) -> str:
+    """What rows call a model of the user's own: the file's or folder's name, without the endings of checkpoints."""
+    name = os.path.basename(os.path.realpath(path))  # noqa: PTH119  Path("..").name is ".."
+    while (stem := _CHECKPOINT_ENDING.sub("", name)) != name:
+        name = stem
+    return printable(name) or "model"
+
+
+def _of_folder(path: str) -> ModelName:
+    folder = Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises where nobody knows the home
+    return ModelName(own_name(folder), "", folder=folder)
 
 
 def known_names() -> list[str]:

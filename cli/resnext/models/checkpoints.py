@@ -1,11 +1,14 @@
 """What a checkpoint holds, told by names and shapes alone; of a safetensors file the header suffices, without torch."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from resnext.errors import ModelError
+from resnext.disk import read_regular
+from resnext.errors import ModelError, first_line
 from resnext.models.weights import WeightsFile
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -14,7 +17,9 @@ Shapes = Mapping[str, tuple[int, ...]]
 _LABEL_KEYS = ("label_names", "labels", "classes", "class_names", "id2label", "idx_to_class", "class_to_idx")
 _ARCHITECTURE_KEYS = ("architecture", "arch", "model_name", "model")
 _MAX_LABELS = 1_000_000
-_MAX_REASON = 200  # characters; the library quotes tensor names of any length
+_MAX_ARGS_BYTES = 1 << 16
+# What trainers wrap a network in puts its own name before those of the tensors: DDP, torch.compile, Lightning.
+_WRAPPERS = frozenset({"module", "_orig_mod", "model", "net", "network", "backbone"})
 # Blocks in each of the four stages -> depth, for bottleneck blocks of three convolutions (He et al. 2015, table 1).
 _BOTTLENECK_DEPTHS: dict[tuple[int, ...], int] = {(3, 4, 6, 3): 50, (3, 4, 23, 3): 101, (3, 8, 36, 3): 152}
 
@@ -23,14 +28,16 @@ _BOTTLENECK_DEPTHS: dict[tuple[int, ...], int] = {(3, 4, 6, 3): 50, (3, 4, 23, 3
 class Holdings:
     """The contents of a checkpoint, without its numbers.
 
-    `shapes` is of the state dict, as timm cleans its names; `dtypes` are safetensors' names ("F32", "BF16"), each
-    once. `metadata` is everything else that is plain text or a number.
+    `shapes` is of the state dict, with the network's own names; `dtypes` are safetensors' names ("F32", "BF16"), each
+    once. `metadata` is everything else that is plain text or a number. `stated_cfg` has what a training script noted
+    of timm's `pretrained_cfg`, unchecked.
     """
 
     shapes: dict[str, tuple[int, ...]]
     dtypes: tuple[str, ...]
     metadata: dict[str, str | int | float]
     labels: tuple[str, ...] | None
+    stated_cfg: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def num_parameters(self) -> int:
@@ -53,20 +60,71 @@ def read_header(weights: WeightsFile) -> Holdings:
             dtypes = {str(each.get_dtype()) for each in slices.values()}
             metadata = dict(file.metadata() or {})
     except Exception as error:  # the library's own error, OSError, and whatever a hostile header leads to
-        reason = " ".join(str(error).split())[:_MAX_REASON] or type(error).__name__
-        raise ModelError(f"{weights.path}: not a readable safetensors file: {reason}") from error
+        raise ModelError(f"{weights.path}: not a readable safetensors file: {first_line(error)}") from error
     return holdings(shapes, dtypes, {name: _from_json(value) for name, value in metadata.items()})
 
 
 def holdings(shapes: Shapes, dtypes: set[str], metadata: Mapping[str, Any]) -> Holdings:
     """Sort what was read: names of classes apart from other plain values; whatever else there is, is left out."""
-    labels = next((found for key in _LABEL_KEYS if (found := _labels(metadata.get(key))) is not None), None)
     plain = {
         str(name): value
         for name, value in metadata.items()
         if name not in _LABEL_KEYS and isinstance(value, str | int | float)
     }
-    return Holdings({_clean(name): shape for name, shape in shapes.items()}, tuple(sorted(dtypes)), plain, labels)
+    names = clean_names(shapes)
+    clean = {names[name]: shape for name, shape in shapes.items() if name in names}
+    return Holdings(clean, tuple(sorted(dtypes)), plain, labels_in(metadata), _stated_cfg(metadata))
+
+
+def clean_names(names: Iterable[str]) -> dict[str, str]:
+    """Give the network's own name of each of its tensors, by the name in the checkpoint.
+
+    Names of wrappers before them are taken off, one after another; what lies outside of the wrapper that holds most
+    tensors (a loss's weights, a moving average's copy) is no part of the network.
+    """
+    clean = {name: name for name in names}
+    while True:
+        counts = Counter(name.partition(".")[0] for name in clean.values() if "." in name)
+        wrapper, count = max(counts.items(), key=lambda item: item[1], default=("", 0))
+        if wrapper not in _WRAPPERS or 2 * count < len(clean):
+            return clean
+        clean = {name: own.removeprefix(f"{wrapper}.") for name, own in clean.items() if own.startswith(f"{wrapper}.")}
+
+
+def labels_in(metadata: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Find the names of the classes under one of the usual keys."""
+    return next((found for key in _LABEL_KEYS if (found := _labels(metadata.get(key))) is not None), None)
+
+
+def args_beside(path: Path) -> dict[str, Any]:
+    """Read the arguments that timm's train.py writes beside its checkpoints, args.yaml; {} if there are none."""
+    try:
+        content = read_regular(path.with_name("args.yaml"), _MAX_ARGS_BYTES)
+    except OSError:
+        return {}
+    import yaml
+
+    try:
+        args = yaml.safe_load(content)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
+    return args if isinstance(args, dict) else {}
+
+
+def _stated_cfg(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """timm's fields as a checkpoint states them; train.py has them among its arguments, where it was given them."""
+    cfg, args = metadata.get("pretrained_cfg"), metadata.get("args")
+    if isinstance(cfg, Mapping):
+        return {str(name): value for name, value in cfg.items()}
+    return stated_by_args(args) if isinstance(args, Mapping) else {}
+
+
+def stated_by_args(args: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the fields of a `pretrained_cfg` that the arguments of timm's train.py set."""
+    names = ("input_size", "interpolation", "crop_pct", "crop_mode", "mean", "std")
+    stated = {name: args[name] for name in names if args.get(name)}
+    size = args.get("img_size")
+    return stated if "input_size" in stated or not size else stated | {"input_size": [3, size, size]}
 
 
 def num_classes_of(shapes: Shapes) -> int | None:
@@ -109,13 +167,6 @@ def ssl_resnext_of(shapes: Shapes) -> str | None:
     architecture = resnet_of(shapes)
     known = ("resnext50_32x4d", "resnext101_32x4d", "resnext101_32x8d", "resnext101_32x16d")
     return f"ssl_{architecture}" if architecture in known else None
-
-
-def _clean(name: str) -> str:
-    """timm's clean_state_dict: prefixes of distributed and compiled training say nothing about the model."""
-    for prefix in ("module.", "_orig_mod."):
-        name = name.removeprefix(prefix)
-    return name
 
 
 def _labels(value: Any) -> tuple[str, ...] | None:

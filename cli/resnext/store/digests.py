@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from resnext.store.regular_files import open_regular
+from resnext.disk import open_regular
 
 _PIECE_BYTES = 32 << 20
 

@@ -9,13 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from resnext.errors import DamagedEntry, ModelError, OutputError
+from resnext.disk import read_regular
+from resnext.errors import DamagedEntry, OutputError
 from resnext.store import request_keys
-from resnext.store.entries import ENTRY, FORMAT_VERSION, CompiledModel, Provenance, read_entry
+from resnext.store.entries import ENTRY, CompiledModel, Provenance, read_entry
 from resnext.store.leftovers import NEW_FILE, REMOVED, leftovers, modified
-from resnext.store.regular_files import read_regular
 from resnext.store.store import Store
-from resnext.store.versions import installed_version
 
 # The folder may be shared with other things by mistake: only what bears the store's own names is ever touched.
 _OUR_ENTRY = re.compile(r".*-[0-9a-f]{20}")
@@ -44,19 +43,10 @@ class Removed:
     reason: str
 
 
-def is_current(provenance: Provenance) -> bool:
-    """Whether the installed versions would make, and look for, the same entry."""
-    try:
-        versions = (installed_version("timm"), installed_version("openvino"), FORMAT_VERSION)
-    except ModelError:  # without openvino no entry can be used
-        return False
-    return versions == (provenance.timm_version, provenance.openvino_version, provenance.format_version)
-
-
 def find(store: Store, request: str) -> StoredEntry | None:
     """The entry that answers `request`, by its metadata and sizes; the files' digests are checked when it is opened."""
-    provenance = store.recall(request)
-    if provenance is None or not is_current(provenance):
+    provenance = store.recall_current(request)
+    if provenance is None:
         return None
     folder = store.folder_of(provenance)
     entry = _entry(folder, {provenance}) if folder.is_dir() else None
@@ -111,7 +101,7 @@ def _entry(folder: Path, wanted: set[Provenance]) -> StoredEntry:
         return StoredEntry(folder, None, size, built, "damaged")
     if any(_file_size(folder / name) != expected for name, (_, expected) in files.items()):
         return StoredEntry(folder, model, size, built, "damaged")
-    if not is_current(model.provenance):
+    if not model.provenance.is_current:
         return StoredEntry(folder, model, size, built, "made by other versions")
     if model.provenance not in wanted:
         return StoredEntry(folder, model, size, built, "its checkpoint was changed or removed")

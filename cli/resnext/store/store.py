@@ -5,44 +5,55 @@
         entry.json                       provenance, preprocessing, digests of the files below, a digest of itself
         graph.xml  graph.bin             the OpenVINO graph: pixels -> logits and features
         labels.json                      the classes
+        <digest>.blob                    the graph as an engine compiled it for one processor; made again if missing
       refs/<request>.json                what was asked for -> the entry that answered it last time
       locks/
+      hub-unreachable                    when the hub failed last
 
-An entry's key is what it was made from: weights digest, architecture, versions of timm and OpenVINO, format version.
+An entry's key is what it was made from: see `entries.Provenance`.
 """
 
 import json
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 
-from resnext.errors import DamagedEntry, OutputError
+from resnext.disk import read_regular, replace_file
+from resnext.errors import DamagedEntry, ModelError, OutputError
 from resnext.records import Label
 from resnext.store import leftovers
 from resnext.store.digests import digest_of_bytes
 from resnext.store.entries import CompiledModel, Provenance, checked_entry, complete_entry
-from resnext.store.regular_files import read_regular
 
 _PUT_ATTEMPTS = 5
 
 
 def cache_root() -> Path:
-    """RESNEXT_CACHE, or `resnext` in the user's cache directory."""
-    override = os.environ.get("RESNEXT_CACHE")
-    if override:
-        return Path(override).expanduser()
-    import platformdirs
+    """RESNEXT_CACHE, or `resnext` in the user's cache directory.
 
-    # XDG on macOS too: people of the terminal look for ~/.cache there.
-    if sys.platform == "darwin" and "XDG_CACHE_HOME" not in os.environ:
-        return Path("~/.cache/resnext").expanduser()
-    return Path(platformdirs.user_cache_dir("resnext", appauthor=False))
+    Raises:
+        ModelError: nobody knows the user's home.
+    """
+    override = os.environ.get("RESNEXT_CACHE")
+    try:
+        if override:
+            return Path(override).expanduser()
+        import platformdirs
+
+        # XDG on macOS too: people of the terminal look for ~/.cache there.
+        if sys.platform == "darwin" and "XDG_CACHE_HOME" not in os.environ:
+            return Path("~/.cache/resnext").expanduser()
+        root = Path(platformdirs.user_cache_dir("resnext", appauthor=False))
+    except RuntimeError as error:
+        raise ModelError("this user has no home directory to keep compiled models in; set RESNEXT_CACHE") from error
+    if not root.is_absolute():  # "~" as it is
+        raise ModelError("this user has no home directory to keep compiled models in; set RESNEXT_CACHE")
+    return root
 
 
 class Store:
@@ -63,20 +74,23 @@ class Store:
             provenance = Provenance(**noted["provenance"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        texts = (
-            provenance.timm_name,
-            provenance.weights_digest,
-            provenance.timm_version,
-            provenance.openvino_version,
-            provenance.graph,
-        )
-        return provenance if noted["request"] == request and all(isinstance(text, str) for text in texts) else None
+        *texts, version, settings = astuple(provenance)
+        sound = isinstance(version, int) and all(isinstance(text, str) for text in (*texts, settings))
+        return provenance if sound and noted["request"] == request else None
+
+    def recall_current(self, request: str) -> Provenance | None:
+        """Give the provenance that answers `request` with the installed versions."""
+        noted = self.recall(request)
+        return noted if noted is not None and noted.is_current else None
 
     def remember(self, request: str, provenance: Provenance) -> None:
         """Note which entry answers `request`."""
         self._make_folder(self.refs)
         note = json.dumps({"request": request, "provenance": asdict(provenance)})
-        self._replace_file(self._ref_path(request), note.encode())
+        try:
+            replace_file(self._ref_path(request), note.encode(), leftovers.NEW_FILE)
+        except OSError as error:
+            raise OutputError(_unwritable(self.root, error)) from error
 
     # -- entries -----------------------------------------------------------------------------------------------------
 
@@ -122,6 +136,8 @@ class Store:
         leftovers.sweep(self.compiled, self.refs)
         try:
             self._make_folder(self.compiled)
+            import tempfile
+
             folder = Path(tempfile.mkdtemp(prefix=leftovers.BUILDING, dir=self.compiled))
         except OSError as error:
             raise OutputError(_unwritable(self.root, error)) from error
@@ -159,6 +175,8 @@ class Store:
 
     def discard(self, provenance: Provenance) -> None:
         """Remove an entry; moved aside first, so that nobody meets half of it."""
+        import tempfile
+
         folder = self.folder_of(provenance)
         aside = Path(tempfile.mkdtemp(prefix=leftovers.DAMAGED, dir=self.compiled))
         try:
@@ -181,15 +199,6 @@ class Store:
         try:
             for part in (self.root, folder):
                 part.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(_unwritable(self.root, error)) from error
-
-    def _replace_file(self, path: Path, content: bytes) -> None:
-        try:
-            handle, temporary = tempfile.mkstemp(prefix=leftovers.NEW_FILE, dir=path.parent)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(temporary).replace(path)
         except OSError as error:
             raise OutputError(_unwritable(self.root, error)) from error
 

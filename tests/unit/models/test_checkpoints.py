@@ -80,7 +80,7 @@ def test_timms_training_checkpoint_is_read_without_running_code(tmp_path: Path) 
 
     import torch
 
-    from resnext.compiling.timm_models import read_holdings
+    from resnext.compiling.checkpoint_files import read_holdings
 
     path = tmp_path / "model_best.pth.tar"
     state = {"module.fc.weight": torch.zeros(2, 8)}

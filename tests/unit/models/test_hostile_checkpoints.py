@@ -18,12 +18,12 @@ import pytest
 import torch
 from safetensors.numpy import save
 
-from resnext.compiling import timm_models
+from resnext.compiling import checkpoint_files, timm_models
 from resnext.engines import CLASSIFIER
 from resnext.errors import ModelError
-from resnext.models import weights
+from resnext.models import hub
 from resnext.models.weights import WeightsFile, from_file
-from resnext.shelf.provision import holdings_of
+from resnext.shelf.choice import holdings_of
 
 SMALL = "test_resnet.r160_in1k"
 
@@ -41,7 +41,7 @@ class Canary:
 def refusal(path: Path) -> str:
     """What every reader of a checkpoint says of it: `classify` and `info` read it in these two ways."""
     messages = []
-    for read in (timm_models.read_state_dict, holdings_of):
+    for read in (checkpoint_files.read_state_dict, holdings_of):
         with pytest.raises(ModelError) as caught, warnings.catch_warnings():
             warnings.simplefilter("error")
             read(from_file(path))
@@ -173,7 +173,7 @@ def test_a_checkpoint_cut_anywhere_is_refused(tmp_path: Path, form: str) -> None
         state = {"fc.weight": torch.ones(20, 8), "fc.bias": torch.ones(20)}
         torch.save(state, path, _use_new_zipfile_serialization=form == "zip")
     whole = path.read_bytes()
-    assert set(timm_models.read_state_dict(from_file(path))) == {"fc.weight", "fc.bias"}
+    assert set(checkpoint_files.read_state_dict(from_file(path))) == {"fc.weight", "fc.bias"}
     for cut in sorted({*range(0, 64, 7), *range(64, len(whole), max(1, len(whole) // 40)), len(whole) - 1}):
         path.write_bytes(whole[:cut])
         refusal(path)
@@ -262,13 +262,11 @@ def test_a_damaged_file_of_the_hubs_cache_is_refused(tmp_path: Path) -> None:
     blob = blobs / hashlib.sha256(content).hexdigest()
     blob.write_bytes(content)
     (snapshot / "model.safetensors").symlink_to(blob)
-    # huggingface_hub reads HF_HOME once, when it is imported: the look goes through its own argument.
-
-    found = weights._from_hub_cache(snapshot / "model.safetensors", "timm/x")
-    assert found.digest == blob.name
+    cached = hub.find_cached("timm/x")
+    assert cached is not None and cached.checked().digest == blob.name
     blob.write_bytes(content[:-1] + b"\x7f")
     with pytest.raises(ModelError, match="delete it"):
-        weights._from_hub_cache(snapshot / "model.safetensors", "timm/x")
+        cached.checked()
 
 
 # -- numbers and shapes ----------------------------------------------------------------------------------------------

@@ -10,10 +10,9 @@ import pytest
 from resnext.models.catalog import resolve
 from resnext.records import Label, PreprocessingConfig
 from resnext.store import inventory, request_keys
-from resnext.store.entries import CompiledModel, Provenance
+from resnext.store.entries import CompiledModel, Provenance, installed_version
 from resnext.store.leftovers import NEW_FILE
 from resnext.store.store import Store
-from resnext.store.versions import installed_version
 
 REQUEST = request_keys.published(resolve("lite0"))
 CURRENT = Provenance("tf_efficientnet_lite0.in1k", "0" * 64, installed_version("timm"), installed_version("openvino"))

@@ -13,10 +13,10 @@ from resnext.info.amounts import size_text
 from resnext.info.health import machine, packages
 from resnext.info.health.privacy import private_names, redacted
 from resnext.info.page import Page
-from resnext.models import catalog, weights
-from resnext.models.hub_pause import hub_is_offline
+from resnext.models import catalog, hub, weights
+from resnext.models.hub import hub_is_offline
+from resnext.shelf.choice import auto_choice, state_of
 from resnext.shelf.shelf import Shelf
-from resnext.shelf.states import auto_choice, state_of
 from resnext.store.store import Store
 
 Status = Literal["ok", "note", "broken"]
@@ -147,7 +147,7 @@ def _hub(offline: bool) -> Check:
     assert entry is not None
     begin = time.monotonic()
     try:
-        weights.ask_hub(entry.hub_repo)
+        hub.ask_hub(entry.hub_repo)
     except ModelError as error:
         return Check("hub", "note", f"{error}; models that are on this machine need none", {"reachable": False})
     seconds = time.monotonic() - begin
