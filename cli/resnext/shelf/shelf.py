@@ -28,7 +28,7 @@ __all__ = ["ModelRequest", "OpenedModel", "Shelf"]
 
 
 class Recalled(NamedTuple):
-    """A compiled model. `whole`: its graph for one photo, cached with the weights; its own graph was not checked then."""
+    """A compiled model. `whole`: its graph for one photo, cached with weights; its own graph isn't checked then."""
 
     model: CompiledModel
     whole: CachedGraph | None = None
