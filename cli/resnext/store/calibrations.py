@@ -9,9 +9,9 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from resnext.disk import read_regular
 from resnext.errors import OutputError
 from resnext.records import Calibration
-from resnext.store.regular_files import read_regular
 
 _FOLDER = "calibrations"
 
