@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from typer._click.exceptions import NoSuchOption, UsageError  # Typer's own copy of Click has no public name for them
+
+# Typer's own copy of Click has no public names for these.
+from typer._click.exceptions import NoSuchOption, UsageError
+from typer._click.shell_completion import CompletionItem
 from typer.core import TyperCommand, TyperGroup
 
 from resnext import __version__
-from resnext.commands.groups import PLAIN, shown
-from resnext.console.terminal import say
-from resnext.errors import ExitCode
-
-_LONGEST_LINE = 600  # characters of an error line
+from resnext.commands.groups import PLAIN, HelpOption, print_page, shown
+from resnext.errors import ExitCode, report_errors, say_error
 
 # In the order of --help, which reads these lines: to import all commands takes longer than to read a photo.
 COMMANDS = {
@@ -50,9 +50,11 @@ class _Group(TyperGroup):
     def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
         """Run the command line; what is wrong with it is said in one line."""
         try:
-            sys.exit(super().main(args, *more, **{**extra, "standalone_mode": False}))
+            # As `python -m resnext` it bears the same name: completion and examples are of `resnext`.
+            with report_errors():
+                sys.exit(super().main(args, *more, **{**extra, "prog_name": "resnext", "standalone_mode": False}))
         except typer.TyperException as error:
-            say(f"error: {_explained(error)[:_LONGEST_LINE]}")
+            say_error(_explained(error))
             sys.exit(int(ExitCode.USAGE))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -67,12 +69,17 @@ class _Group(TyperGroup):
         name, *rest = args
         if name == "help":
             if not rest:
-                typer.echo(self.get_help(ctx))
+                print_page(self.get_help(ctx))
                 raise typer.Exit
             name, rest = rest[0], ["--help"]
         if name not in COMMANDS and not ctx.resilient_parsing:
             raise UsageError(_no_command(name), ctx)
         return super().resolve_command(ctx, [name, *rest])
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands without an import of them, then the options."""
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *super(TyperGroup, self).shell_complete(ctx, incomplete)]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands without an import of them."""
@@ -86,7 +93,7 @@ def _no_command(name: str) -> str:
         return f"{shown(name)} is no command; to label photos: resnext classify {shown(name)}"
     from difflib import get_close_matches
 
-    near = get_close_matches(name.casefold(), COMMANDS)
+    near = get_close_matches(name.casefold(), [*COMMANDS, "help", "--version"])
     meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
     return f"no command is called {shown(name)}; {meant}"
 
@@ -94,14 +101,18 @@ def _no_command(name: str) -> str:
 def _explained(error: typer.TyperException) -> str:
     """The error with the option that it is about, and where to read on."""
     message = error.format_message().rstrip(".")
+    message = message[:1].lower() + message[1:]
     help_of = "resnext"
     if isinstance(error, UsageError) and error.ctx is not None:
         help_of = error.ctx.command_path
     if isinstance(error, typer.BadParameter) and error.message and error.param is not None:
         message = f"{max(error.param.opts, key=len)} {error.message}"
     elif isinstance(error, NoSuchOption):
-        near = f"; did you mean {error.possibilities[0]}?" if error.possibilities else ""
-        message = f"no option is called {shown(error.option_name)}{near}"
+        message = f"no option is called {shown(error.option_name)}"
+        if error.possibilities:
+            message += f"; did you mean {error.possibilities[0]}?"
+        elif error.ctx is not None and error.ctx.parent is None:
+            message += ", before a command; those of a command follow it"
     return f"{message} ({help_of} --help)"
 
 
@@ -110,14 +121,14 @@ app = typer.Typer(
     cls=_Group,
     help="Label photos with timm's semi-supervised ResNeXts: compiled once, then fast and offline.",
     add_completion=True,
-    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
+    context_settings={"help_option_names": [], "max_content_width": 100},
     **PLAIN,
 )
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"resnext {__version__}")
+        print_page(f"resnext {__version__}")
         raise typer.Exit
 
 
@@ -127,5 +138,6 @@ def main(
         bool,
         typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
+    help: HelpOption = False,
 ) -> None:
     """Label photos with timm's semi-supervised ResNeXts: compiled once, then fast and offline."""

@@ -18,6 +18,8 @@ from enum import IntEnum, StrEnum
 
 from resnext.console.terminal import say
 
+_LONGEST_LINE = 1000  # characters
+
 
 class ExitCode(IntEnum):
     """The contract with scripts; an interrupted run ends with the signal's own status instead."""
@@ -116,6 +118,12 @@ def first_line(error: BaseException, lines: int = 1) -> str:
     return " ".join(said[:lines])[:200] if said else type(error).__name__
 
 
+def say_error(error: object) -> None:
+    """Say in one line what went wrong; of a very long text, which repeats what was typed, the beginning."""
+    text = str(error)
+    say(f"error: {text if len(text) <= _LONGEST_LINE else f'{text[:_LONGEST_LINE]}…'}")
+
+
 @contextmanager
 def report_errors(debug: bool = False) -> Iterator[None]:
     """Turn a ResnextError into one line on stderr and its exit code; with `debug` the traceback goes first."""
@@ -126,5 +134,5 @@ def report_errors(debug: bool = False) -> Iterator[None]:
             import traceback
 
             traceback.print_exc()
-        say(f"error: {error}")
+        say_error(error)
         raise SystemExit(int(error.exit_code)) from None

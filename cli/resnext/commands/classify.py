@@ -14,7 +14,7 @@ from resnext.records import LabelType, OutputType
 FORMATS = "table|jsonl|json|csv|tsv|parquet"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class AnswerOptions(OptionGroup):
     """What is said of a photo."""
 
@@ -41,7 +41,7 @@ class AnswerOptions(OptionGroup):
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class OutputOptions(OptionGroup):
     """Where rows go, and in which form."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from resnext.outputs.vectors.feature_stream import FeatureStream
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class FeatureOptions(OptionGroup):
     """What is taken from the network."""
 
@@ -39,7 +39,7 @@ class FeatureOptions(OptionGroup):
     normalize: Annotated[bool, typer.Option("--normalize", help="Bring vectors to unit length (L2).")] = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class OutputOptions(OptionGroup):
     """Where features go."""
 

@@ -7,6 +7,7 @@ function's parameters and makes of them the flat signature that Typer knows, and
 import inspect
 import math
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand, TyperOption
+from typer.models import OptionInfo
 
 from resnext.console.terminal import ColorChoice, Notices
-from resnext.errors import ExitCode, report_errors
+from resnext.errors import ExitCode, OutputError, report_errors
 
 # Plain help: rich would double the time that --help takes, and its boxes cut long options short.
 PLAIN: dict[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": False}
@@ -31,7 +33,41 @@ class OptionGroup:
     title: ClassVar[str]  # the section's heading in --help
 
 
-@dataclass(frozen=True, slots=True)
+def print_page(text: str) -> None:
+    """Write a page of text to stdout; a reader that has gone is no error.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        raise OutputError(f"stdout: can't write: {error.strerror}") from error
+    else:
+        return
+    # What is still buffered can't be written either: let the last flush end in nothing.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _print_help(ctx: typer.Context, wanted: bool) -> None:
+    if wanted:
+        with report_errors():
+            print_page(ctx.get_help())
+        raise typer.Exit
+
+
+# Not Typer's own: that takes a full disk for a fault of ours, and a reader that has gone for a failure.
+HelpOption = Annotated[
+    bool, typer.Option("--help", "-h", is_eager=True, callback=_print_help, help="Show this message and exit.")
+]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class MessageOptions(OptionGroup):
     """What is said to people. Every command has these."""
 
@@ -43,6 +79,7 @@ class MessageOptions(OptionGroup):
         int, typer.Option("--verbose", "-v", count=True, help="Say more on stderr.", show_default=False)
     ] = 0
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False
+    help: HelpOption = False
 
     def notices(self) -> Notices:
         """What tells people, as loudly as they wish."""
@@ -60,7 +97,7 @@ class Command(TyperCommand):
             if record is not None:
                 title = param.rich_help_panel if isinstance(param, TyperOption) else "Arguments"
                 name, text = record
-                sections.setdefault(title or MessageOptions.title, []).append((name.ljust(_NAME_WIDTH), text))
+                sections.setdefault(title or "Options", []).append((name.ljust(_NAME_WIDTH), text))
         for title, records in sections.items():
             with formatter.section(title):
                 formatter.write_dl(records, col_max=_NAME_WIDTH)
@@ -105,14 +142,11 @@ def _flat(function: Callable[..., ExitCode]) -> Callable[..., None]:
         for field in fields(groups[name]):
             kind, option = get_args(field.type)
             option.rich_help_panel = groups[name].title
-            if get_origin(kind) is Literal:
-                _take_choices(option, get_args(kind))
+            if isinstance(option, OptionInfo):
+                _check_values(option, kind)
             flat.append(parameter.replace(name=field.name, annotation=field.type, default=field.default))
 
-    def run(ctx: typer.Context, **values: Any) -> None:
-        for param in ctx.command.params:
-            if isinstance(param, TyperOption) and param.name in values:
-                _check(param, values[param.name])
+    def run(**values: Any) -> None:
         with report_errors(values["debug"]):
             built = {
                 name: group(**{field.name: values.pop(field.name) for field in fields(group)})
@@ -122,25 +156,24 @@ def _flat(function: Callable[..., ExitCode]) -> Callable[..., None]:
         raise typer.Exit(int(code))
 
     run.__name__, run.__doc__ = function.__name__, function.__doc__
-    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    run.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[context, *flat], return_annotation=None
-    )
+    run.__signature__ = signature.replace(parameters=flat, return_annotation=None)  # type: ignore[attr-defined]
     return run
 
 
-def _take_choices(option: Any, choices: tuple[str, ...]) -> None:
-    """Let an option take these values alone, name them in its help and offer them to a shell."""
-
-    def read(value: str) -> str:
-        if value not in choices:
-            raise typer.BadParameter(f"{shown(value)}: not one of {', '.join(choices)}")
-        return value
-
-    option.parser, option.metavar, option.autocompletion = read, "|".join(choices), lambda: list(choices)
+# -- values: every option that takes one has a function that reads it, or says in words what is wrong with it
 
 
-# -- values
+def _check_values(option: OptionInfo, kind: Any) -> None:
+    """Give an option of texts, names of files or choices its reader; one of numbers has it already."""
+    kinds = {kind, *get_args(kind)}
+    if get_origin(kind) is Literal:
+        choices = get_args(kind)
+        option.metavar, option.autocompletion = "|".join(choices), lambda: list(choices)
+        option.parser = _choice(choices)
+    elif Path in kinds:
+        option.parser = _file
+    elif option.parser is None and kinds & {str, list[str]}:
+        option.parser = _text
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
@@ -179,16 +212,23 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _check(option: TyperOption, value: object) -> None:
-    """Refuse texts and names of files that are no value of any option.
+def _choice(choices: tuple[str, ...]) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in choices:
+            raise typer.BadParameter(f"{shown(value)}: not one of {', '.join(choices)}")
+        return value
 
-    Raises:
-        BadParameter: it is empty, holds a NUL, or is longer than a file's name can be.
-    """
-    for each in value if isinstance(value, list) else [value]:
-        if each in ("", Path()):
-            raise typer.BadParameter(f"'{each}': {'empty' if each == '' else 'not the name of a file'}", param=option)
-        if isinstance(each, str | Path) and "\0" in str(each):
-            raise typer.BadParameter(f"{shown(each)}: there can be no NUL in it", param=option)
-        if isinstance(each, Path) and max(map(len, map(os.fsencode, each.parts))) > _LONGEST_NAME:
-            raise typer.BadParameter(f"{shown(each)}: longer than the name of a file can be", param=option)
+    return read
+
+
+def _text(value: str) -> str:
+    if not value or "\0" in value:
+        raise typer.BadParameter(f"'{shown(value)}': {'it holds a NUL' if value else 'empty'}")
+    return value
+
+
+def _file(value: str) -> Path:
+    path = Path(_text(value))
+    if max(map(len, map(os.fsencode, path.parts or [""]))) > _LONGEST_NAME:
+        raise typer.BadParameter(f"{shown(value)}: longer than the name of a file can be")
+    return path

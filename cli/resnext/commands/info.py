@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from resnext.commands.groups import Command, MessageOptions, OptionGroup, command
+from resnext.commands.options import model_names
 from resnext.console.terminal import printable
 from resnext.errors import ExitCode, UsageError
 
@@ -22,7 +23,7 @@ ALL_LABELS = "*"
 AUTO = "auto"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class QuestionOptions(OptionGroup):
     """What is asked; of these and the StoreOptions one at a time, but for --weights."""
 
@@ -31,7 +32,8 @@ class QuestionOptions(OptionGroup):
     model: Annotated[
         str | None,
         typer.Argument(
-            metavar="[MODEL]", show_default=False, help="A model of the shelf, any timm classifier, or auto."
+            metavar="[MODEL]", show_default=False, autocompletion=model_names,
+            help="A model of the shelf, any timm classifier, or auto."
         ),
     ] = None  # fmt: skip
     weights: Annotated[
@@ -52,7 +54,12 @@ class QuestionOptions(OptionGroup):
     ] = None
     download: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", show_default=False, help="Fetch and compile a model ahead; may be repeated."),
+        typer.Option(
+            metavar="NAME",
+            show_default=False,
+            autocompletion=model_names,
+            help="Fetch and compile a model ahead; may be repeated.",
+        ),
     ] = None
     vocabulary: Annotated[
         bool, typer.Option("--vocabulary", help="Print the words of tags, to edit them and give back to --tags.")
@@ -63,7 +70,7 @@ class QuestionOptions(OptionGroup):
     ] = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class StoreOptions(OptionGroup):
     """What is stored on this machine, and removing it."""
 
@@ -79,7 +86,7 @@ class StoreOptions(OptionGroup):
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class AnswerOptions(OptionGroup):
     """How the answer is found and given."""
 

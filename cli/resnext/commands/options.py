@@ -15,15 +15,31 @@ if TYPE_CHECKING:
 DAY = 86_400.0  # seconds
 
 
-@dataclass(frozen=True, slots=True)
+def model_names() -> list[str]:
+    """What a shell offers where a model is asked for; any other name of timm's is taken too."""
+    from resnext.models.catalog import AUTO, CATALOG
+
+    return [AUTO, *(entry.name for entry in CATALOG)]
+
+
+def read_frames(value: str) -> int | None:
+    """How many frames of each file; None for all."""
+    return None if value == "all" else whole(1, 10**9)(value)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class ModelOptions(OptionGroup):
     """Which model."""
 
     title = "Model"
 
     model: Annotated[
-        str, typer.Option("--model", "-m", metavar="NAME", help="A model of the shelf, any timm classifier, or auto.")
-    ] = "auto"
+        str,
+        typer.Option(
+            "--model", "-m", metavar="NAME", autocompletion=model_names,
+            help="A model of the shelf, any timm classifier, or auto.",
+        ),
+    ] = "auto"  # fmt: skip
     weights: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Take the model's weights from a checkpoint (.safetensors, .pth)."),
@@ -56,7 +72,7 @@ class TagOptions(OptionGroup):
         return TagRequest(self.sure, self.vocabulary)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ComputeOptions(OptionGroup):
     """How it computes."""
 
@@ -67,7 +83,14 @@ class ComputeOptions(OptionGroup):
     ] = False
     precision: Annotated[Precision, typer.Option(help="auto: bf16 where the CPU has it.")] = "auto"
     engine: Annotated[EngineName, typer.Option(help="What computes; torch is the slow reference.")] = "openvino"
-    device: Annotated[str, typer.Option(metavar="cpu|cuda|mps", help="Where the torch engine computes.")] = "cpu"
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="cpu|cuda|mps",
+            autocompletion=lambda: ["cpu", "cuda", "mps"],
+            help="Where the torch engine computes.",
+        ),
+    ] = "cpu"
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -84,7 +107,7 @@ class ComputeOptions(OptionGroup):
     ] = None  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class InputOptions(OptionGroup):
     """What is read, and within which bounds."""
 
@@ -123,8 +146,12 @@ class InputOptions(OptionGroup):
         bool, typer.Option("--include-hidden", help="Also take files and folders whose names begin with a dot.")
     ] = False
     frames: Annotated[
-        str, typer.Option(metavar="N|all", help="Frames of an animation or pages of a file, a row each.")
-    ] = "1"
+        int | None,
+        typer.Option(
+            metavar="N|all", parser=read_frames, autocompletion=lambda: ["all"],
+            help="Frames of an animation or pages of a file, a row each.",
+        ),
+    ] = 1  # fmt: skip
     max_image_megapixels: Annotated[
         float, typer.Option(metavar="MP", parser=number(0.001, 1e6), help="Refuse larger images.")
     ] = 200.0
@@ -146,7 +173,7 @@ class InputOptions(OptionGroup):
     ] = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class FileOptions(OptionGroup):
     """What happens to an --output file that exists."""
 
@@ -160,7 +187,7 @@ class FileOptions(OptionGroup):
     ] = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class RunOptions(OptionGroup):
     """How a run goes, and when it ends."""
 

@@ -33,7 +33,7 @@ def run_request(
         model=_model_request(model, compute),
         color=messages.color,
         sources=_source_config(inputs, model.offline),
-        frames=_frames(inputs.frames),
+        frames=inputs.frames,
         max_megapixels=inputs.max_image_megapixels,
         exact=compute.exact,
         workers=compute.workers or os.cpu_count() or 1,
@@ -96,12 +96,3 @@ def _source_config(inputs: "InputOptions", offline: bool) -> "SourceConfig":
         offline=offline,
     )
     return check(tuple(inputs.paths or ()), config)
-
-
-def _frames(value: str) -> int | None:
-    """How many frames of each file; None for all."""
-    if value == "all":
-        return None
-    if not value.isascii() or not value.isdecimal() or not 1 <= int(value[:9]):
-        raise UsageError(f"--frames {value}: neither a number from 1 on nor all")
-    return int(value[:9])
