@@ -20,6 +20,7 @@ from resnext.errors import ExitCode, report_errors, say_error
 # In the order of --help, which reads these lines: to import all commands takes longer than to read a photo.
 COMMANDS = {
     "classify": "Label photos: the best ImageNet classes of each, with their probabilities.",
+    "tag": "Write tags of photos into XMP sidecars beside them; photos themselves are never touched.",
     "features": "Save what the network sees of photos: vectors and maps for numpy, scikit-learn, FAISS.",
     "info": "Show the models of the shelf; with MODEL, the card of one.",
 }

@@ -51,6 +51,7 @@ class FailureCode(StrEnum):
     BAD_ENTRY = "bad_entry"
     MISSING_PACKAGE = "missing_package"
     NON_FINITE = "non_finite"
+    SIDECAR = "sidecar"
 
 
 class ResnextError(Exception):

@@ -125,12 +125,22 @@ class Calibration:
     sure: float
 
 
+class SidecarChange(NamedTuple):
+    """What became of one sidecar. Tags are a|b|c; `kept`: keywords of the user's; `sidecar` "": there is none."""
+
+    sidecar: str
+    added: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
 class Classified(NamedTuple):
     """The answer for one input: the best classes, best first, and its tags where tags were asked for."""
 
     source: Source
     predictions: tuple[Prediction, ...]
     tags: tuple[Tag, ...] = ()
+    sidecar: SidecarChange | None = None  # of `tag` alone
 
 
 class Features(NamedTuple):

@@ -105,7 +105,7 @@ def frame_count(source: Source, config: DecodeConfig) -> int:
 @contextmanager
 def _opened(stream: BinaryIO, config: DecodeConfig, frame: int | None) -> Iterator[ImageFile]:
     """Open a stream as an image of an allowed format and size, at its frame; the pixels are not loaded yet."""
-    _settle_pillow()
+    settle_pillow()
     name, file_bytes = format_of(stream.read(HEAD_BYTES)), stream.seek(0, 2)
     if name in _BOXED:
         check_whole(stream)
@@ -193,7 +193,7 @@ def _input_error(error: Exception) -> InputError:
 
 
 @cache
-def _settle_pillow() -> None:
+def settle_pillow() -> None:
     """Set what Pillow keeps for the whole process, before the first picture is opened."""
     # Pillow's own limit warns, or refuses with words of its own; DecodeConfig.max_megapixels stands in its place.
     Image.MAX_IMAGE_PIXELS = None
