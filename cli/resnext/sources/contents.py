@@ -4,6 +4,7 @@ from resnext.errors import FailureCode, InputError
 
 # An archive that grows like this is a bomb: photos hardly shrink, and films and text not a hundredfold.
 BOMB_BYTES, BOMB_RATIO = 1 << 30, 200
+UNPACKING_BYTES = 256 << 20  # what a decompressor itself may ask for: headers of xz can claim 4 GB
 _ARCHIVES = {
     b"PK\x03\x04": "zip",
     b"\x1f\x8b": "gzip",
@@ -24,8 +25,13 @@ def refuse_archive(content: bytes | bytearray, instead: str) -> None:
     Raises:
         InputError: this is an archive.
     """
-    kind = next((kind for mark, kind in _ARCHIVES.items() if content.startswith(mark)), "")
-    if content[257:262] == b"ustar":
-        kind = "tar"
+    kind = archive_kind(content)
     if kind:
         raise InputError(FailureCode.ARCHIVE, f"a {kind} archive, which is read from a file only: {instead}")
+
+
+def archive_kind(content: bytes | bytearray) -> str:
+    """What archive this is by its first bytes; empty for what is none."""
+    if content[257:262] == b"ustar":
+        return "tar"
+    return next((kind for mark, kind in _ARCHIVES.items() if content.startswith(mark)), "")

@@ -1,6 +1,6 @@
 """Lists of inputs: lines, NUL-separated names, or a column of CSV, JSON Lines or Parquet; read as they come.
 
-Where a list's name does not tell what it is, its first line does. Names are bytes: what is no valid UTF-8 arrives with
+Where a list's name does not tell what it is, its first bytes do. Names are bytes: what is no valid UTF-8 arrives with
 surrogateescape, as names from the file system do.
 """
 
@@ -9,8 +9,9 @@ import csv
 import io
 import json
 import os
+import zlib
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from resnext.errors import FailureCode, UsageError
 from resnext.records import Failure, Source
 from resnext.sources import stdin
 from resnext.sources.config import ListConfig
+from resnext.sources.contents import archive_kind
 
 Kind = Literal["lines", "null", "csv", "tsv", "jsonl", "parquet"]
 
@@ -28,6 +30,7 @@ _DEFAULT_COLUMN = "file"  # as our own output calls it: a filtered output is a l
 _EXACT_COLUMN = "file_b64"
 _CHUNK_BYTES = 1 << 16
 _MAX_ENTRY_BYTES = 1 << 20  # what has no separator for so long is no list
+_GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 _ROWS_AT_ONCE = 4096
 
@@ -63,12 +66,12 @@ def entries(name: str, config: ListConfig) -> Iterator[str | Failure]:
         yield from _parquet(name, config)
         return
     try:
-        with _open(name) as stream:
+        with _opened(name) as stream:
             if kind == "null":
                 yield from _null_separated(stream, name)
                 return
-            if kind is None and b"\0" in stream.peek():
-                raise _not_lines(name)
+            if kind is None:
+                _check_lines(stream.peek(), name)
             lines = _Lines(stream, name)
             kind = kind or _kind_by_look(lines.first(), name, config)
             if kind == "lines":
@@ -77,15 +80,16 @@ def entries(name: str, config: ListConfig) -> Iterator[str | Failure]:
                 yield from _json_lines(lines, name, config)
             else:
                 yield from _delimited(lines, name, config, "\t" if kind == "tsv" else ",")
-    except OSError as error:
-        raise UsageError(f"{_shown(name)}: can't read the list: {error.strerror}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or "it is damaged"
+        raise UsageError(f"{_shown(name)}: can't read the list: {reason}") from error
 
 
 def _kind(name: str, config: ListConfig) -> Kind | None:
     """What a list is by its name; None where that does not tell, as for a pipe."""
     if config.null:
         return "null"
-    return None if name == stdin.NAME else _KINDS.get(Path(name).suffix.lower())
+    return None if name == stdin.NAME else _KINDS.get(Path(name.lower().removesuffix(".gz")).suffix)
 
 
 def _kind_by_look(first: str, name: str, config: ListConfig) -> Kind:
@@ -105,9 +109,18 @@ def _kind_by_look(first: str, name: str, config: ListConfig) -> Kind:
     return "csv" if config.column else "lines"
 
 
-def _open(name: str) -> io.BufferedReader:
-    raw = stdin.raw() if name == stdin.NAME else Path(name).open("rb", buffering=0)
-    return io.BufferedReader(raw, _CHUNK_BYTES)
+@contextmanager
+def _opened(name: str) -> Iterator[io.BufferedReader]:
+    raw: Any = stdin.raw() if name == stdin.NAME else Path(name).open("rb", buffering=0)
+    with io.BufferedReader(raw, _CHUNK_BYTES) as stream:
+        if not stream.peek().startswith(_GZIP):
+            yield stream
+            return
+        import gzip
+
+        unpacked: Any = gzip.GzipFile(fileobj=stream)
+        with unpacked, io.BufferedReader(unpacked, _CHUNK_BYTES) as lines:
+            yield lines
 
 
 def _shown(name: str) -> str:
@@ -143,14 +156,19 @@ class _Lines:
 def _plain(lines: _Lines, name: str) -> Iterator[str]:
     for line in lines:
         if "\0" in line:
-            raise _not_lines(name)
+            _check_lines(b"\0", name)
         if entry := line.removesuffix("\n").removesuffix("\r"):
             yield entry
 
 
-def _not_lines(name: str) -> UsageError:
-    image = ", or the argument - for the bytes of one image" if name == stdin.NAME else ""
-    return UsageError(f"{_shown(name)}: not a list of lines; give -0 for NUL-separated names{image}")
+def _check_lines(content: bytes, name: str) -> None:
+    """Say what is possible where this is no text."""
+    archive = archive_kind(content)
+    if archive:
+        raise UsageError(f"{_shown(name)}: a {archive} archive is no list; name its file as an input")
+    if b"\0" in content:
+        image = ", or the argument - for the bytes of one image" if name == stdin.NAME else ""
+        raise UsageError(f"{_shown(name)}: not a list of lines; give -0 for NUL-separated names{image}")
 
 
 def _null_separated(stream: io.BufferedReader, name: str) -> Iterator[str]:

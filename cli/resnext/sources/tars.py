@@ -11,11 +11,14 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from resnext.errors import FailureCode, InputError, cant_read
 from resnext.records import Failure, Source
-from resnext.sources.contents import BOMB_BYTES, BOMB_RATIO, too_large
+from resnext.sources.contents import BOMB_BYTES, BOMB_RATIO, UNPACKING_BYTES, too_large
+
+if TYPE_CHECKING:
+    import lzma
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 _PLAIN_SUFFIX = ".tar"
@@ -181,9 +184,7 @@ def _decompressed(raw: IO[bytes], path: str) -> IO[bytes]:
 
             return bz2.BZ2File(raw)
         if name.endswith("xz"):
-            import lzma
-
-            return lzma.LZMAFile(raw)
+            return _Xz(raw)  # type: ignore[return-value]
         import importlib
 
         zstd: Any = importlib.import_module("compression.zstd")
@@ -193,6 +194,41 @@ def _decompressed(raw: IO[bytes], path: str) -> IO[bytes]:
         kind = name.rpartition(".")[2]
         wanted = "Python 3.14 or later" if "zst" in kind else "a Python that was built with it"
         raise InputError(FailureCode.MISSING_PACKAGE, f"reading .{kind} archives needs {wanted}") from error
+
+
+class _Xz:
+    """Reads an xz file forward, and bounds the memory that its headers ask for, which lzma.LZMAFile does not."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        import lzma
+
+        self._raw, self._lzma = raw, lzma
+        self._stream = self._next_stream()
+
+    def _next_stream(self) -> "lzma.LZMADecompressor":
+        return self._lzma.LZMADecompressor(self._lzma.FORMAT_AUTO, UNPACKING_BYTES)
+
+    def read(self, size: int) -> bytes:
+        content = bytearray()
+        while len(content) < size:
+            packed = b""
+            if self._stream.eof:  # another stream may follow, behind zeros
+                packed = (self._stream.unused_data or self._raw.read(_SKIP_BYTES)).lstrip(b"\0")
+                if not packed:
+                    break
+                self._stream = self._next_stream()
+            elif self._stream.needs_input:
+                packed = self._raw.read(_SKIP_BYTES)
+                if not packed:
+                    raise EOFError
+            try:
+                content += self._stream.decompress(packed, size - len(content))
+            except self._lzma.LZMAError as error:
+                if "Memory usage limit" in str(error):
+                    words = f"unpacking it takes more than {UNPACKING_BYTES / 1e6:.0f} MB of memory"
+                    raise InputError(FailureCode.TOO_LARGE, words) from error
+                raise
+        return bytes(content)
 
 
 class _Forward:

@@ -13,11 +13,10 @@ from typing import Any
 
 from resnext.errors import FailureCode, InputError, cant_read
 from resnext.records import Failure, Source
-from resnext.sources.contents import BOMB_BYTES, BOMB_RATIO, too_large
+from resnext.sources.contents import BOMB_BYTES, BOMB_RATIO, UNPACKING_BYTES, too_large
 
 # The table of contents is held in memory: about a million members.
 _MAX_TABLE_BYTES = 128 << 20
-_UNPACKING_BYTES = 256 << 20  # what LZMA may ask for
 # What zipfile and its decompressors raise for broken archives, as far as they were made to.
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, ArithmeticError, LookupError, OSError)
 
@@ -121,7 +120,7 @@ def _unpack(info: zipfile.ZipInfo, packed: bytes) -> Any:
 
             # Two versions, the length of the properties, and these: as in a .lzma file, but for the size behind them.
             alone = packed[4:9] + info.file_size.to_bytes(8, "little") + packed[9:]
-            return lzma.LZMADecompressor(lzma.FORMAT_ALONE, _UNPACKING_BYTES).decompress(alone, info.file_size)
+            return lzma.LZMADecompressor(lzma.FORMAT_ALONE, UNPACKING_BYTES).decompress(alone, info.file_size)
         if info.compress_type == 93:
             import importlib
 

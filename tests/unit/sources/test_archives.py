@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -176,6 +177,27 @@ def test_ten_million_members(tmp_path: Path, amount: Callable[[int, int], int]) 
         peaks.append(peak * (1 if sys.platform == "darwin" else 1024))
     print(f"{count} members of a tar: {(peaks[1] - peaks[0]) / 1e6:.1f} MB above the peak of 10000")
     assert peaks[1] - peaks[0] < 8 << 20
+
+
+def test_the_memory_that_an_xz_header_asks_for_is_bounded(tmp_path: Path) -> None:
+    content = bytearray(make_tar(tmp_path / "a.tar.xz", "w:xz", [(member("a.jpg"), CONTENT)]).read_bytes())
+    start, size = 12, (content[12] + 1) * 4  # the header of the first block; its dictionary's size is the fifth byte
+    content[start + 4] = 40  # 4 GiB
+    content[start + size - 4 : start + size] = struct.pack("<L", zlib.crc32(content[start : start + size - 4]))
+    path = tmp_path / "claim.tar.xz"
+    path.write_bytes(content)
+    assert outcome(path) == [("", "too_large")]
+
+
+def test_an_xz_of_several_streams_is_read_to_its_end(tmp_path: Path) -> None:
+    import lzma
+
+    whole = make_tar(tmp_path / "a.tar", "w", [(member(f"{n}.jpg"), CONTENT) for n in range(3)]).read_bytes()
+    path = tmp_path / "b.tar.xz"
+    path.write_bytes(
+        lzma.compress(whole[:5000]) + bytes(8) + lzma.compress(whole[5000:12000]) + lzma.compress(whole[12000:])
+    )
+    assert outcome(path) == [(f"{n}.jpg", CONTENT) for n in range(3)]
 
 
 def test_a_zip_of_millions_of_members_is_refused_by_its_table(tmp_path: Path) -> None:

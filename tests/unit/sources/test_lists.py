@@ -1,6 +1,7 @@
 """Lists in every form, as files and through pipes."""
 
 import base64
+import gzip
 import os
 import sys
 import time
@@ -98,6 +99,28 @@ def test_what_is_no_list_is_said_to_be_none(tmp_path: Path, content: bytes) -> N
     path = tmp_path / "l.txt"
     path.write_bytes(content)
     with pytest.raises(UsageError, match="not a list"):
+        read(path)
+
+
+@pytest.mark.parametrize("name", ["l.jsonl.gz", "l.gz", "l"])
+def test_a_packed_list(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    packed = gzip.compress(b'{"file": "a.jpg"}\n' * 5000)
+    path.write_bytes(packed)
+    assert read(path) == ["a.jpg"] * 5000
+    for damaged in (packed[:-20], packed[:40] + bytes(20) + packed[60:]):
+        path.write_bytes(damaged)
+        with pytest.raises(UsageError, match="damaged"):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"), [(b"PK\x03\x04" + bytes(30), "zip"), (gzip.compress(bytes(257) + b"ustar"), "tar")]
+)
+def test_an_archive_is_no_list(tmp_path: Path, content: bytes, kind: str) -> None:
+    path = tmp_path / "l"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=f"a {kind} archive is no list; name its file"):
         read(path)
 
 
