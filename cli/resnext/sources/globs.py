@@ -9,9 +9,8 @@ from typing import NamedTuple
 from resnext.errors import FailureCode
 from resnext.records import Failure, Source
 from resnext.sources.config import FolderConfig
-from resnext.sources.folders import is_picture
+from resnext.sources.folders import Tree, device, is_dir, is_picture, listing, unlisted
 from resnext.sources.skipped import SkippedFiles
-from resnext.sources.trees import Tree, device, is_dir, listing, unlisted
 
 _MAGIC = re.compile(r"[*?[]")
 _ANY_DEPTH = "**"

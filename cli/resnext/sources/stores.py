@@ -12,8 +12,7 @@ from resnext.records import Failure, Source
 from resnext.sources.addresses import shown
 from resnext.sources.config import FetchConfig
 from resnext.sources.contents import refuse_archive, too_large
-from resnext.sources.folders import is_picture
-from resnext.sources.trees import natural_key
+from resnext.sources.folders import is_picture, natural_key
 
 # Which package drives a scheme, where its name is not what fsspec's own message says.
 _PACKAGES = {

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from resnext.records import Failure, Source
 from resnext.sources import find
 from resnext.sources.config import DEFAULT_EXCLUDED_DIRS, FolderConfig, SourceConfig
-from resnext.sources.trees import natural_key
+from resnext.sources.folders import natural_key
 
 NOT_ROOT = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may list everything; permissions need another user"
@@ -288,7 +288,7 @@ def test_what_links_lead_to_outside_comes_once(tmp_path: Path) -> None:
 
 
 def test_a_walk_remembers_the_folders_of_links_only(tmp_path: Path) -> None:
-    from resnext.sources.trees import Tree, device
+    from resnext.sources.folders import Tree, device
 
     plant(tmp_path, *(f"root/{number}/a.jpg" for number in range(50)), "far/b.jpg")
     (tmp_path / "root" / "link").symlink_to(tmp_path / "far")
