@@ -112,6 +112,10 @@ def _opened(stream: BinaryIO, config: DecodeConfig, frame: int | None) -> Iterat
     for width, height in headers.claimed_sizes(name, stream, frame or 0):
         limits.check_pixels(width, height, config.max_megapixels)
         limits.check_memory(width * height * limits.opening_bytes(name, later=bool(frame)), file_bytes)
+    if name == "TIFF":
+        from resnext.images import tiff
+
+        frame = next(itertools.islice(tiff.pictures(stream), frame or 0, None), frame)
     stream.seek(0)
     profile = None
     if name == "PNG":
@@ -119,8 +123,10 @@ def _opened(stream: BinaryIO, config: DecodeConfig, frame: int | None) -> Iterat
     with open_image(name, stream) as image:
         if profile is not None:
             image.info["icc_profile"] = profile
-        if frame or name == "TIFF":
-            _go_to(image, stream, frame or 0)
+        if frame:
+            image.seek(frame)
+        if name == "TIFF":
+            tiff.prepare(image)
         limits.check_pixels(*image.size, config.max_megapixels)
         if name == "JPEG":
             place = stream.tell()
@@ -129,17 +135,6 @@ def _opened(stream: BinaryIO, config: DecodeConfig, frame: int | None) -> Iterat
         elif name == "PNG":
             png.scale_transparent_color(image, stream)
         yield image
-
-
-def _go_to(image: ImageFile, stream: BinaryIO, frame: int) -> None:
-    """Go to a frame; in a TIFF, to its directory, and make Pillow read that as it is meant."""
-    if image.format == "TIFF":
-        from resnext.images import tiff
-
-        image.seek(next(itertools.islice(tiff.pictures(stream), frame, None), frame))
-        tiff.prepare(image)
-    else:
-        image.seek(frame)
 
 
 def _as_meant(image: ImageFile, stream: BinaryIO) -> Image.Image:
