@@ -5,7 +5,7 @@ import re
 from resnext.answers import own_labels
 from resnext.commands.options import InputOptions
 from resnext.console import interrupts
-from resnext.images import color, decode, loading
+from resnext.images import limits, loading
 from resnext.outputs.results import stored
 from resnext.sources import contents, lists, tars, urls, zips
 from support.program import REPO
@@ -20,9 +20,13 @@ def test_every_bound_is_the_codes_own() -> None:
 
     expected = {
         "pixels of an image": f"{defaults.max_image_megapixels:g} megapixels",
-        "scans of a progressive JPEG": f"{decode.MAX_JPEG_SCANS}",
+        "scans of a JPEG": f"{limits.MAX_JPEG_SCANS}",
         "memory for decoding, all threads together; a photo that needs more has it alone": mib(loading.DECODING_BYTES),
-        "a file on this machine": f"{decode.MAX_FILE_BYTES / 1e9:.2f} GB",
+        "a file on this machine": f"{limits.MAX_FILE_BYTES / 1e9:.2f} GB",
+        "what a picture unpacks to": (
+            f"{mib(limits.SMALL_PICTURE_BYTES)}, or {limits.MAX_EXPANSION} times its file if that is more"
+        ),
+        "directories of a TIFF that are looked at": f"{limits.MAX_DIRECTORIES:,}",
         "a download, an archive member, an image on stdin": f"{defaults.max_file_size:g} MB, unpacked",
         "one address, everything included": f"{defaults.timeout:g} s",
         "redirects of one address": f"{urls.MAX_REDIRECTS}",
@@ -32,7 +36,7 @@ def test_every_bound_is_the_codes_own() -> None:
         "what an archive unpacks to in all": (
             f"{contents.BOMB_BYTES >> 30} GiB, and {contents.BOMB_RATIO} bytes for each of its own"
         ),
-        "a colour profile": mib(color._PROFILE_BYTES),
+        "a colour profile": mib(limits.MAX_PROFILE_BYTES),
         "a file of labels": mib(own_labels._MAX_BYTES),
         "a row of a result file that is gone on with": mib(stored.MAX_ROW_BYTES),
         "clean-up after Ctrl-C, SIGTERM or SIGHUP": f"{interrupts.CLEAN_UP_SECONDS:g} s",

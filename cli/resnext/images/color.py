@@ -8,12 +8,12 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from resnext.errors import FailureCode, InputError
+from resnext.images.limits import MAX_PROFILE_BYTES
 
 # A profile that moves no color by more than this, of 255, is sRGB by another name: most photos carry such a one.
 _SAME_COLOR = 2
 _GRID = (0, 36, 73, 109, 146, 182, 219, 255)
 _STRIP_PIXELS = 1 << 20
-_PROFILE_BYTES = 4 << 20  # a real one has some kilobytes; a table of inks a megabyte
 
 _Conversion = Callable[[Image.Image], Image.Image]
 
@@ -99,7 +99,7 @@ def _transform(profile: bytes, mode: str):  # type: ignore[no-untyped-def]
     """The transform from a profile to sRGB; None where it is broken, for another mode, or changes nothing."""
     from PIL import ImageCms
 
-    if len(profile) > _PROFILE_BYTES:
+    if len(profile) > MAX_PROFILE_BYTES:
         return None
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))

@@ -8,11 +8,13 @@ MAX_FILE_BYTES = 1 << 30
 DEFAULT_MAX_MEGAPIXELS = 200.0
 # Each scan of a progressive JPEG costs work over the whole picture, and takes a dozen bytes. Encoders write about ten.
 MAX_JPEG_SCANS = 100
+MAX_PROFILE_BYTES = 4 << 20  # a real color profile has some kilobytes; a table of inks a megabyte
+MAX_DIRECTORIES = 10_000  # of a TIFF: a book has a thousand
 
 # A file may unpack to this many times its own bytes, and a small one to this many bytes in any case: a photo of
 # 24 megapixels takes 100 MB and has megabytes itself, a bomb takes gigabytes and has some kilobytes.
-_MAX_EXPANSION = 400
-_ALWAYS_ALLOWED_BYTES = 400 << 20
+MAX_EXPANSION = 400
+SMALL_PICTURE_BYTES = 400 << 20
 
 # Bytes a pixel that Pillow keeps: these modes in one or two, all others in four.
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
@@ -47,7 +49,7 @@ def check_pixels(width: int, height: int, max_megapixels: float) -> None:
 
 def check_memory(memory: int, file_bytes: int) -> None:
     """Refuse a picture that takes `memory` bytes while its file of `file_bytes` is far too small for that."""
-    if memory > max(_ALWAYS_ALLOWED_BYTES, _MAX_EXPANSION * file_bytes):
+    if memory > max(SMALL_PICTURE_BYTES, MAX_EXPANSION * file_bytes):
         raise too_large(f"its {file_bytes:,} bytes unpack to {memory / 1e6:,.0f} MB: more than a photo's do")
 
 

@@ -7,11 +7,12 @@ from typing import Any, BinaryIO, NamedTuple
 
 from PIL import Image
 
+from resnext.images.limits import MAX_PROFILE_BYTES
+
 _SIGNATURE_BYTES = 8
 _BIT_DEPTH_AT = 24
 _MAX_NOTE_BYTES = 16 << 20
 _MAX_INFLATED = 1 << 20  # Pillow reads no more from a packed text or profile
-_MAX_PROFILE_BYTES = 4 << 20
 _PICTURE = frozenset({b"IDAT", b"fdAT"})  # their checksums are the decoder's matter
 _LEAST_BYTES = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9, b"acTL": 8}
 
@@ -35,7 +36,7 @@ def readable(stream: BinaryIO) -> Readable:
             body = stream.read(length + 4) if notes <= _MAX_NOTE_BYTES else b""
             sound = len(body) == length + 4 and _is_sound(kind, body[:-4], body[-4:])
             if not sound and kind == b"iCCP" and zlib.crc32(kind + body[:-4]).to_bytes(4, "big") == body[-4:]:
-                profile = _unpacked(body[body.find(b"\0") + 2 : -4], _MAX_PROFILE_BYTES)
+                profile = _unpacked(body[body.find(b"\0") + 2 : -4], MAX_PROFILE_BYTES)
         after = place + 12 + length
         if sound:
             kept.append((place, after))

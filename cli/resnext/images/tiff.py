@@ -14,6 +14,7 @@ from PIL.ImageFile import ImageFile
 
 from resnext.errors import FailureCode, InputError
 from resnext.images.color import by_strips
+from resnext.images.limits import MAX_DIRECTORIES
 from resnext.images.unsupported import refusal
 
 # Tags of TIFF 6.0 and its supplements, and some of their values.
@@ -25,7 +26,6 @@ _SEPARATE, _PREMULTIPLIED, _UNSIGNED = 2, 1, 1
 _SENSOR = frozenset({32803, 34892})  # photometric: the colors of a sensor, not yet of a picture
 _NO_PICTURE = 1 | 4  # subfile: a smaller copy of another picture, or a mask
 
-_MAX_DIRECTORIES = 10_000
 _MAX_VALUES = 16
 _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # type of a field -> its form
 # Through libtiff numbers come in this machine's order, whatever the file's is; Pillow translates only "I;16" and such.
@@ -87,7 +87,7 @@ def pictures(stream: BinaryIO) -> Iterator[int]:
     layout = _Layout("<" if head.startswith(b"II") else ">", head[2:4] in (b"+\0", b"\0+"))
     place = struct.unpack_from(layout.order + ("Q" if layout.big else "I"), head, 8 if layout.big else 4)[0]
     seen: set[int] = set()
-    while place and place not in seen and len(seen) < _MAX_DIRECTORIES and size > 0:
+    while place and place not in seen and len(seen) < MAX_DIRECTORIES and size > 0:
         directory = layout.directory(stream, place)
         if directory is None:
             return

@@ -216,14 +216,23 @@ def test_an_avif_shows_its_clean_aperture(photo: Image.Image, boxed: dict[str, b
 # -- what is known and not read --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "RGBA"])
-@pytest.mark.parametrize("name", ["TGA", "MSP", "SGI", "PCX", "ICNS", "DDS", "XBM", "PDF", "QOI", "BLP"])
+OTHERS = {
+    "TGA": ("RGB", "L", "P", "1", "RGBA"),
+    "MSP": ("1",),
+    "SGI": ("RGB", "L", "RGBA"),
+    "PCX": ("RGB", "L", "P", "1"),
+    "ICNS": ("RGB", "RGBA"),
+    "DDS": ("RGB", "L", "RGBA"),
+    "XBM": ("1",),
+    "PDF": ("RGB",),
+    "QOI": ("RGB", "RGBA"),
+    "BLP": ("P",),
+}
+
+
+@pytest.mark.parametrize(("name", "mode"), [(name, mode) for name, modes in OTHERS.items() for mode in modes])
 def test_a_sound_picture_of_another_format_is_not_supported(photo: Image.Image, name: str, mode: str) -> None:
-    try:
-        content = encoded(photo.convert(mode), name)
-    except (OSError, ValueError, KeyError):
-        pytest.skip(f"Pillow writes no {name} of mode {mode}")
-    assert code_of(content) == FailureCode.UNSUPPORTED_FORMAT
+    assert code_of(encoded(photo.convert(mode), name)) == FailureCode.UNSUPPORTED_FORMAT
 
 
 def raw_tiff(*entries: tuple[int, int, int], sub: tuple[tuple[int, int, int], ...] = ()) -> bytes:
