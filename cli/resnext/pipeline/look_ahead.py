@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resnext.errors import InputError
-from resnext.pipeline.pools import WaitingPool
 from resnext.records import Batch, Failure, Source
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ _NOTHING = np.empty(0, np.uint8)
 @dataclass(frozen=True, slots=True)
 class _Decoding:
     source: Source
-    pixels: Future[Pixels]
+    outcome: Future[Pixels | Failure]
 
 
 class _End:
@@ -58,7 +57,7 @@ class LookAhead:
         self._sources = sources
         self._load = load
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-        self._fetching = WaitingPool(_FETCHES, "fetch")
+        self._fetching = ThreadPoolExecutor(_FETCHES, thread_name_prefix="fetch")
         # Decoded photos wait here: as crops 0.15 MB each at 224 x 224, as timm's own transform makes them four times
         # that. Each kind of input has its own bound, wide enough that decoding need not pause while the engine loads.
         self._queue: queue.SimpleQueue[_Decoding | Failure | _End] = queue.SimpleQueue()
@@ -80,7 +79,7 @@ class LookAhead:
         """Stop reading sources and drop what is waiting; a photo that is being decoded is not waited for."""
         self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._fetching.close()
+        self._fetching.shutdown(wait=False, cancel_futures=True)
 
     def at_least(self, count: int, seconds: float) -> bool:
         """Whether there are `count` inputs or more; yes if their end is not in sight within `seconds`."""
@@ -129,12 +128,12 @@ class LookAhead:
 
     def _decoded(self, item: _Decoding, pixels: list[Pixels]) -> Source | Failure:
         """Add one photo's pixels, or give its Failure. Raises queue.Empty while it is still being decoded."""
-        if not item.pixels.done() and not wait((item.pixels,), _PATIENCE_SECONDS).done:
+        if not item.outcome.done() and not wait((item.outcome,), _PATIENCE_SECONDS).done:
             raise queue.Empty
-        try:
-            pixels.append(item.pixels.result())
-        except InputError as error:
-            return Failure(item.source, error.code, str(error))
+        outcome = item.outcome.result()
+        if isinstance(outcome, Failure):
+            return Failure(item.source, outcome.code, outcome.message)  # without the content that was fetched for it
+        pixels.append(outcome)
         return item.source
 
     def _batch(self, entries: list[Source | Failure], pixels: list[Pixels]) -> Batch:
@@ -155,14 +154,28 @@ class LookAhead:
 
     def _decoding(self, source: Source) -> _Decoding:
         if source.remote and source.read is not None:
-            return _Decoding(source, self._fetching.submit(lambda: self._fetched(source)))
-        return _Decoding(source, self._pool.submit(self._load, source))
+            return _Decoding(source, self._fetching.submit(self._fetched, source))
+        return _Decoding(source, self._pool.submit(self._decoded_pixels, source))
 
-    def _fetched(self, source: Source) -> Pixels:
+    def _fetched(self, source: Source) -> Pixels | Failure:
         """Fetch, then wait for the decoding: no more than _FETCHES contents are held at once."""
         assert source.read is not None
-        content = source.read()
-        return self._pool.submit(self._load, replace(source, read=lambda: content)).result()
+        try:
+            content = source.read()
+        except InputError as error:
+            return Failure(source, error.code, str(error))
+        return self._pool.submit(self._decoded_pixels, replace(source, read=lambda: content)).result()
+
+    def _decoded_pixels(self, source: Source) -> Pixels | Failure:
+        """Decode one photo; a failure is a value from here on.
+
+        An exception that waits in a future keeps its traceback alive, and that the frames in which a half-decoded photo
+        and the content of its file lie.
+        """
+        try:
+            return self._load(source)
+        except InputError as error:
+            return Failure(source, error.code, str(error))
 
     def _place_for(self, source: Source | Failure) -> bool:
         """Wait until one more input may be under way; False when there is no need any more."""
