@@ -1,10 +1,11 @@
 """`resnext` and `python -m resnext`. What is imported before signals are ours is as little as can be."""
 
+import errno
 import gc
 import os
 import sys
 
-from resnext.console.interrupts import Interrupted, die_of, ending_on_signals
+from resnext.console.interrupts import Interrupted, die_of, dying_of_signals, say_last
 
 
 def main() -> None:
@@ -41,7 +42,7 @@ def run() -> None:
     gc.set_threshold(50_000)
     _occupy_closed_descriptors()
     try:
-        with ending_on_signals():
+        with dying_of_signals("interrupted"):
             from resnext.console.terminal import keep_stderr_for_our_own_lines
 
             if not debug:
@@ -50,9 +51,7 @@ def run() -> None:
 
             app()
     except Interrupted as interrupt:
-        from resnext.console.terminal import say
-
-        say("interrupted; the rows that were written stay")
+        say_last(f"interrupted; {interrupt.kept}")
         die_of(interrupt.number)
     except Exception as error:
         if debug:
@@ -60,9 +59,30 @@ def run() -> None:
         from resnext.console.terminal import say
         from resnext.errors import ExitCode
 
+        reason = _outside_reason(error)
+        if reason is not None:
+            say(f"error: {reason}")
+            sys.exit(int(ExitCode.CANNOT_RUN))
         # A fault of ours: everything that a user can cause is a ResnextError and was reported where it belongs.
         say(f"internal error: {type(error).__name__}: {str(error)[:300]}; please report it with the output of --debug")
         sys.exit(int(ExitCode.CANNOT_RUN))
+
+
+def _outside_reason(error: BaseException | None) -> str | None:
+    """Say what the system refused, if that is what an error comes from; None for a fault of ours.
+
+    Such an error may come from any line of any library, under many names.
+    """
+    while error is not None:
+        text, number = str(error), error.errno if isinstance(error, OSError) else None
+        if isinstance(error, MemoryError) or number == errno.ENOMEM or "failed to map segment" in text:
+            return "not enough memory; what is allowed is less than what it takes (ulimit -v, the container's limit)"
+        if text == "can't start new thread" or number == errno.EAGAIN:
+            return "the system gives no more threads or processes (ulimit -u, the container's limit of pids)"
+        if number in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            return f"can't write: {os.strerror(number)}"
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _occupy_closed_descriptors() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from resnext.outputs.run_note import sidecar_of
 from support.program import SAMPLES, all_printed, clean_environment
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSI
 PROMISED_SECONDS = 2.0
 # A loaded test machine starts, schedules and reaps late.
 GENEROUS_SECONDS = PROMISED_SECONDS + 3
-SAID = "resnext: interrupted; the rows that were written stay\n"
+DIED_EARLY = {"resnext: interrupted\n", "resnext: interrupted; no row was written\n"}
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 CHINA = str(SAMPLES / "china.jpg")
 
@@ -70,19 +71,26 @@ def wait_until(condition: Callable[[], object], process: "subprocess.Popen[str]"
         time.sleep(0.002)
 
 
+def said(rows: int, output: Path) -> str:
+    return f"resnext: interrupted; {rows:,} rows are in {output}; the same line with --resume goes on\n"
+
+
+@pytest.mark.parametrize("isolate", ["never", "always"])
 @pytest.mark.parametrize("number", SIGNALS)
-def test_an_interrupted_run_keeps_its_rows(tmp_path: Path, warm_cache: Path, number: signal.Signals) -> None:
+def test_an_interrupted_run_keeps_its_rows(
+    tmp_path: Path, warm_cache: Path, number: signal.Signals, isolate: str
+) -> None:
     output = tmp_path / "labels.jsonl"
-    command = classify("-m", "lite0", "-o", output, *[CHINA] * 5000)
+    command = classify("-m", "lite0", "--isolate", isolate, "-o", output, *[CHINA] * 5000)
     with started(command, clean_environment(tmp_path, warm_cache)) as process:
         wait_until(lambda: output.exists() and output.stat().st_size > 2000, process)
         stdout, stderr = interrupted(process, number)
     assert process.returncode == -number, "the shell must see the signal itself"
-    assert (stdout, stderr) == ("", SAID)
     text = output.read_text()
     assert text.endswith("\n")
     rows = [json.loads(line) for line in text.splitlines()]
     assert 0 < len(rows) < 5000 and {row["status"] for row in rows} == {"ok"}
+    assert (stdout, stderr) == ("", said(len(rows), output))
 
 
 def test_a_second_signal_changes_nothing(tmp_path: Path, warm_cache: Path) -> None:
@@ -96,8 +104,9 @@ def test_a_second_signal_changes_nothing(tmp_path: Path, warm_cache: Path) -> No
             process.send_signal(number)
         _, stderr = process.communicate(timeout=60)
     # Of signals that come together Python takes that of the lowest number first.
-    assert process.returncode in (-signal.SIGINT, -signal.SIGHUP) and stderr == SAID
-    assert len(json.loads(output.read_text())) > 0
+    rows = json.loads(output.read_text())
+    assert process.returncode in (-signal.SIGINT, -signal.SIGHUP)
+    assert len(rows) > 0 and stderr == said(len(rows), output)
 
 
 def test_at_any_moment_of_a_start(tmp_path: Path, warm_cache: Path) -> None:
@@ -112,7 +121,15 @@ def test_at_any_moment_of_a_start(tmp_path: Path, warm_cache: Path) -> None:
                 break
             process.send_signal(number := SIGNALS[moment % len(SIGNALS)])
             _, stderr = process.communicate(timeout=60)
-        assert (process.returncode, stderr) in ((-number, SAID), (0, "")), moment
+        kept = len(output.read_text().splitlines()) if output.exists() else 0
+        if process.returncode == 0:
+            assert (kept, stderr) == (1, ""), moment
+        else:
+            assert process.returncode in (-number, 128 + number)
+            assert stderr in DIED_EARLY or stderr == said(kept, output).replace("rows are", "row is"), moment
+        assert kept in (0, 1)
+        output.unlink(missing_ok=True)
+        sidecar_of(output).unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("place", ["kept = weakref.ref(gone, lambda _: ask())", "weakref.finalize(gone, ask)", "pass"])
@@ -331,5 +348,6 @@ def test_ctrl_c_on_a_terminal_ends_the_loop_around_it(tmp_path: Path, warm_cache
     os.close(terminal)
     assert time.monotonic() - begin < GENEROUS_SECONDS
     assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGINT
-    assert SAID.strip().encode() in printed and b"went on" not in printed
-    assert 0 < len([json.loads(line) for line in output.read_text().splitlines()]) < 5000
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert 0 < len(rows) < 5000
+    assert said(len(rows), output).strip().encode() in printed and b"went on" not in printed

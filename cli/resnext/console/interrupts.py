@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 # Two seconds are promised. What is not cleaned up by then (a library that does not return, a reader that takes
@@ -16,12 +16,55 @@ _AGAIN_SECONDS = 0.002
 _SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if sys.platform != "win32" else [])]
 
 
+# What main thread and C code are given to end by themselves where there is nothing to clean up.
+_DIE_SECONDS = 0.2
+
+
 class Interrupted(BaseException):
-    """A signal that asks the run to end; not an Exception, so that nothing on the way takes it for a fault."""
+    """A signal that asks the run to end; not an Exception, so that nothing on the way takes it for a fault.
+
+    `kept` says what stays of the run's work.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+        self.kept = ""
+
+
+@contextmanager
+def dying_of_signals(words: str) -> Iterator[None]:
+    """Within this block a signal ends the process at once, after these last words: there is nothing to clean up.
+
+    An exception instead would be raised in whatever runs at that moment: imports that turn it into an error of their
+    own, callbacks of C++ that abort the process.
+    """
+    ours = _not_ignored()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        say_last(words)
+        die_of(number)
+
+    def end_late(number: int) -> None:
+        say_last(words)
+        os._exit(128 + number)
+
+    previous = {each: signal.signal(each, end) for each in ours}
+    try:
+        with _bounded(frozenset(ours), _DIE_SECONDS, end_late):
+            yield
+    finally:
+        for each, handler in previous.items():
+            signal.signal(each, handler)
+
+
+def say_last(words: str) -> None:
+    """Write one line to stderr, past every buffer: a signal may have come in the middle of a write."""
+    with suppress(OSError, ValueError):
+        stderr = sys.stderr.fileno()
+        # A progress bar hides the cursor.
+        shown = "\x1b[?25h" if os.isatty(stderr) and os.environ.get("TERM") not in (None, "dumb") else ""
+        os.write(stderr, f"{shown}resnext: {words}\n".encode(errors="backslashreplace"))
 
 
 @contextmanager
@@ -31,12 +74,13 @@ def ending_on_signals() -> Iterator[None]:
     A signal that the process was started to ignore (`nohup`, a job in the background) stays ignored. After a first
     signal the others stay ours, since the process is about to end of it.
     """
-    ours = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
-
+    ours = _not_ignored()
     asked = False
+    first = 0
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
+        nonlocal asked, first
+        first = first or number
         if not asked:  # not SIG_IGN for the others: Python complains when one of them is under way already
             asked = True
             raise Interrupted(number)
@@ -60,8 +104,12 @@ def ending_on_signals() -> Iterator[None]:
     previous = {each: signal.signal(each, interrupt) for each in ours}
     report, sys.unraisablehook = sys.unraisablehook, swallowed
     try:
-        with _bounded(frozenset(ours)):
+        with _bounded(frozenset(ours), CLEAN_UP_SECONDS, lambda number: os._exit(128 + number)):
             yield
+    except Exception as error:
+        if first:  # what was interrupted called it by another name
+            raise Interrupted(first) from error
+        raise
     finally:
         if not asked:
             for each, handler in previous.items():
@@ -81,9 +129,13 @@ def die_of(number: int) -> None:
     os._exit(128 + number)
 
 
+def _not_ignored() -> list[signal.Signals]:
+    return [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+
+
 @contextmanager
-def _bounded(numbers: frozenset[int]) -> Iterator[None]:
-    """End the process when the block goes on for CLEAN_UP_SECONDS after one of the signals.
+def _bounded(numbers: frozenset[int], seconds: float, end: Callable[[int], object]) -> Iterator[None]:
+    """End the process, in another thread, when the block goes on for so long after one of the signals.
 
     Python's own handler waits until a call into C returns to the main thread; the byte that the C handler writes into
     this pipe does not. Only the main thread can restore a signal's default, so here the status is set directly.
@@ -94,8 +146,8 @@ def _bounded(numbers: frozenset[int]) -> Iterator[None]:
 
     def watch() -> None:
         while number := os.read(reading, 1):
-            if number[0] in numbers and not over.wait(CLEAN_UP_SECONDS):
-                os._exit(128 + number[0])
+            if number[0] in numbers and not over.wait(seconds):
+                end(number[0])
 
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     watcher = threading.Thread(target=watch, name="interrupts", daemon=True)

@@ -51,6 +51,7 @@ class Extraction:
 
     def __init__(self, request: FeaturesRequest, model: "OpenedModel") -> None:
         self._request, self._model = request, model
+        self.resumable = request.target.layout.path if isinstance(request.target, FeatureFile) else None
 
     def prepare(self) -> DoneInputs:
         return self._request.target.prepare(self._settings())
