@@ -4,6 +4,7 @@ import errno
 import gc
 import os
 import sys
+from pathlib import Path
 
 from resnext.console.interrupts import Interrupted, die_of, dying_of_signals, say_last
 
@@ -81,6 +82,8 @@ def _outside_reason(error: BaseException | None) -> str | None:
             return "the system gives no more threads or processes (ulimit -u, the container's limit of pids)"
         if number in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
             return f"can't write: {os.strerror(number)}"
+        if number == errno.ENOENT and not Path(os.curdir).exists():
+            return "the folder that this was started in is gone"
         error = error.__cause__ or error.__context__
     return None
 

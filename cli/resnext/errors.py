@@ -6,6 +6,7 @@ ResnextError
 │   ├── HubUnreachable the hub did not answer in time
 │   └── DamagedEntry   a compiled model is not what was stored
 ├── OutputError        the results can't be written              exit 3
+├── NoResources        the system gives no thread, process or memory   exit 3
 ├── TooManyFailures    --strict or --max-errors ended the run    exit 3
 └── InputError         one input can't be labelled: a row with status "error", the run goes on
 """
@@ -52,6 +53,7 @@ class FailureCode(StrEnum):
     MISSING_PACKAGE = "missing_package"
     NON_FINITE = "non_finite"
     SIDECAR = "sidecar"
+    DECODER_CRASHED = "decoder_crashed"
 
 
 class ResnextError(Exception):
@@ -80,6 +82,10 @@ class DamagedEntry(ModelError):
 
 class OutputError(ResnextError):
     """The results can't be written."""
+
+
+class NoResources(ResnextError):
+    """The system gives no more threads, processes or memory."""
 
 
 class TooManyFailures(ResnextError):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8 | np.float32]
 
 # What people choose of an answer.
+# Whether photos are decoded in processes of their own. "auto" is "never": it costs more than the 3% that it might.
+Isolation = Literal["auto", "always", "never"]
 OutputType = Literal["prob", "logit"]
 LabelType = Literal["name", "description", "detailed"]
 Kind = Literal["pooled", "unpooled", "multiscale", "logits"]

@@ -8,6 +8,7 @@ import typer
 
 from resnext.commands.groups import OptionGroup, number, whole
 from resnext.engines import EngineName, Precision
+from resnext.records import Isolation
 
 if TYPE_CHECKING:
     from resnext.pipeline.tagging import TagRequest
@@ -102,9 +103,16 @@ class ComputeOptions(OptionGroup):
         int | None,
         typer.Option(
             "--workers", "-j", metavar="N", parser=whole(1, 256),
-            help="Decoding threads, 1 to 256. Default: one a core.",
+            help="Photos that are decoded at once, 1 to 256. Default: one a core.",
         ),
     ] = None  # fmt: skip
+    isolate: Annotated[
+        Isolation,
+        typer.Option(
+            help="always: decode in processes with limits of memory and time, so that no photo can end the run; for"
+            " uploads of strangers. auto: never."
+        ),
+    ] = "auto"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

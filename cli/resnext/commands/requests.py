@@ -1,6 +1,5 @@
 """The groups of options that runs share -> the parts of their requests, checked against each other."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,8 @@ def run_request(
         frames=inputs.frames,
         max_megapixels=inputs.max_image_megapixels,
         exact=compute.exact,
-        workers=compute.workers or os.cpu_count() or 1,
+        workers=compute.workers,
+        isolate=compute.isolate,
         progress=not (run.no_progress or messages.quiet),
         summary_file=run.summary_file,
         max_errors=1 if run.strict else run.max_errors,

@@ -5,16 +5,19 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from resnext.errors import FailureCode, InputError
+
 
 class Budget:
     """Up to `limit` bytes, leased to threads in the order in which they ask.
 
-    What needs more than all of it is not refused, but has it alone. A thread asks once for all that it needs and waits
-    for nothing else while it has it: so no two can wait for each other, and none is overtaken for ever by smaller ones.
+    What needs more than all of it has it alone, but for what needs more than `most`: that is refused. A thread asks
+    once for all that it needs and waits for nothing else while it has it: so no two can wait for each other, and none
+    is overtaken for ever by smaller ones.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit, self._taken = limit, 0
+    def __init__(self, limit: int, most: int | None = None) -> None:
+        self.limit, self._most, self._taken = limit, most, 0
         self._changed = threading.Condition()
         self._waiting: deque[Lease] = deque()
 
@@ -28,11 +31,16 @@ class Budget:
             self._give_back(lease)
 
     def _take(self, lease: "Lease", size: int) -> None:
-        size = min(size, self._limit)
+        if self._most is not None and size > self._most:
+            raise InputError(
+                FailureCode.TOO_LARGE,
+                f"decoding it takes {size / 1e9:.1f} GB; here at most {self._most / 1e9:.1f} GB can",
+            )
+        size = min(size, self.limit)
         with self._changed:
             self._waiting.append(lease)
             try:
-                self._changed.wait_for(lambda: self._waiting[0] is lease and self._taken + size <= self._limit)
+                self._changed.wait_for(lambda: self._waiting[0] is lease and self._taken + size <= self.limit)
                 lease.size = size
                 self._taken += size
             finally:
@@ -54,7 +62,11 @@ class Lease:
         self.size = 0
 
     def take(self, size: int) -> None:
-        """Wait until `size` bytes are free, and take them; once a lease."""
+        """Wait until `size` bytes are free, and take them; once a lease.
+
+        Raises:
+            InputError: there will never be so many.
+        """
         if self.size:
             raise ValueError("a lease takes once")
         self._budget._take(self, size)

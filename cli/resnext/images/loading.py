@@ -1,10 +1,12 @@
 """A source -> the pixels that one model's engine takes: decoding, then that model's preprocessing."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, NamedTuple
 
-from resnext.errors import FailureCode, InputError
-from resnext.images import preprocess
+from resnext.errors import FailureCode, InputError, UsageError
+from resnext.images import preprocess, resources
 from resnext.images.budget import Budget
 from resnext.images.decode import DecodeConfig, decode
 from resnext.images.limits import DEFAULT_MAX_MEGAPIXELS
@@ -13,33 +15,79 @@ from resnext.records import PreprocessingConfig, Source
 if TYPE_CHECKING:
     from resnext.records import Pixels
 
-# For the decoding of all threads together. A photo that needs more is decoded alone: one of 200 megapixels needs up to
-# 28 bytes a pixel.
-DECODING_BYTES = 2 << 30
+# What the decoding of all photos together takes at most, and never more than this part of the memory that there is. A
+# photo that needs more (one of 200 megapixels: up to 28 bytes a pixel) is decoded alone, as far as the memory goes.
+DECODING_BYTES, DECODING_PART = 2 << 30, 4
+ALONE_PART = 2
 
 
-def loader(
-    config: PreprocessingConfig,
-    transform: "preprocess.Transform | None" = None,
-    *,
-    exact: bool = False,
-    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
-) -> "Callable[[Source], Pixels]":
+class Decoding(NamedTuple):
+    """How photos are decoded for one model. `exact` decodes every JPEG in full."""
+
+    preprocessing: PreprocessingConfig
+    exact: bool = False
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+
+
+def decoding_budget() -> Budget:
+    """The memory that all decoding of this run shares."""
+    memory = resources.memory_bytes()
+    return Budget(min(DECODING_BYTES, memory // DECODING_PART), memory // ALONE_PART)
+
+
+def pixels_of(
+    decoding: Decoding, transform: "preprocess.Transform | None" = None
+) -> "Callable[[Source, Callable[[int], None]], Pixels]":
     """Build the function from a source to the Pixels of one photo; it raises InputError for a source without any.
 
-    `exact` decodes every JPEG in full. `transform` is that of a model whose own is not a resize and centre crop; it
-    gives normalised numbers instead of a crop. All threads that call the function share DECODING_BYTES.
+    `transform` is that of a model whose own is not a resize and centre crop; it gives normalised numbers instead of a
+    crop. The function's second argument is told how many bytes a photo takes before they are asked for.
     """
-    budget = Budget(DECODING_BYTES)
+    config = decoding.preprocessing
     shorter_side = 0 if transform else preprocess.resize_target(config)
     to_pixels = transform or preprocess.crop_for(config)
-    decoding = DecodeConfig(0 if exact else shorter_side, max_megapixels)
+    bounds = DecodeConfig(0 if decoding.exact else shorter_side, decoding.max_megapixels)
 
-    def load(source: Source) -> "Pixels":
+    def load(source: Source, reserve: Callable[[int], None]) -> "Pixels":
         try:
-            with budget.lease() as lease:
-                return to_pixels(decode(source, decoding, lease.take))
+            return to_pixels(decode(source, bounds, reserve))
         except MemoryError as error:  # in the resize; decoding answers for its own
             raise InputError(FailureCode.TOO_LARGE, "not enough memory to resize it") from error
+
+    return load
+
+
+@contextmanager
+def decoders(
+    decoding: Decoding, transform: "preprocess.Transform | None", *, isolated: bool, workers: int
+) -> "Iterator[Callable[[Source], Pixels]]":
+    """Give the function from a source to the Pixels of one photo, for `workers` threads, within this block.
+
+    `isolated`: each photo is decoded in a process that has limits of memory and time, and may die of it.
+
+    Raises:
+        UsageError: there is no isolation, on this system or for this model.
+    """
+    if not isolated:
+        yield loader(decoding, transform)
+        return
+    if transform is not None:
+        raise UsageError("--isolate always: this model has a preprocessing of its own, which can't be isolated")
+    if sys.platform == "win32":
+        raise UsageError("--isolate always: not on this system")
+    from resnext.images.processes import IsolatedLoader
+
+    with closing(IsolatedLoader(decoding, workers=workers)) as load:
+        yield load
+
+
+def loader(decoding: Decoding, transform: "preprocess.Transform | None" = None) -> "Callable[[Source], Pixels]":
+    """Build the function from a source to the Pixels of one photo, for any number of threads of this process."""
+    budget = decoding_budget()
+    pixels = pixels_of(decoding, transform)
+
+    def load(source: Source) -> "Pixels":
+        with budget.lease() as lease:
+            return pixels(source, lease.take)
 
     return load

@@ -6,10 +6,11 @@ What `classify` and `features` share is here; what differs is the Job that they 
 import gc
 import os
 import sys
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from resnext.console.interrupts import Interrupted, dying_of_signals, ending_on_signals
 from resnext.console.terminal import say
 from resnext.errors import ExitCode, OutputError, TooManyFailures, UsageError
 from resnext.pipeline.start import begun, import_ahead
@@ -24,19 +25,23 @@ if TYPE_CHECKING:
     from resnext.pipeline.look_ahead import LookAhead
     from resnext.pipeline.loop import Row
     from resnext.pipeline.progress import RunProgress
-    from resnext.records import Answer, Source
+    from resnext.records import Answer, Isolation, Source
     from resnext.shelf.shelf import ModelRequest, OpenedModel
     from resnext.sources.config import SourceConfig
 
 # From this many inputs on, throughput pays for its slower start; they are looked for no longer than this.
 _MANY = 16
 _LOOK_SECONDS = 0.05
+_NO_ROW = "no row was written"
 # The engine of the last run: what comes next is the end of the process, which frees its weights faster than it does.
-_kept: "list[Engine]" = []
+_in_use: "list[Engine]" = []
 
 
 class RunRequest(NamedTuple):
-    """What every run is asked for. `frames` None is all of them; `max_errors` failures end the run."""
+    """What every run is asked for. `frames` None is all of them; `max_errors` failures end the run.
+
+    `workers` photos are decoded at once; None leaves that to the processors that there are.
+    """
 
     paths: tuple[str, ...]
     model: "ModelRequest"
@@ -45,10 +50,11 @@ class RunRequest(NamedTuple):
     frames: int | None
     max_megapixels: float
     exact: bool
-    workers: int
+    workers: int | None
     progress: bool
     summary_file: Path | None = None
     max_errors: int | None = None
+    isolate: "Isolation" = "auto"
 
 
 class Sink(Protocol):
@@ -62,6 +68,7 @@ class Job(Protocol):
 
     verb: str  # what was done to a photo: "labelled"
     watched: bool  # whether people watch the records as they come, so that a bar would be in the way
+    resumable: Path | None  # the file that --resume goes on with
 
     def prepare(self) -> "DoneInputs":
         """Look at the output of an earlier run, and give what need not be done again. Nothing is changed yet."""
@@ -79,6 +86,14 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
     Raises:
         ResnextError: the run could not begin or go on; records that were written stay.
     """
+    with ExitStack() as starting:
+        starting.enter_context(dying_of_signals(f"interrupted; {_NO_ROW}"))
+        return _run(request, make_job, notices, starting)
+
+
+def _run(
+    request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: "Notices", starting: ExitStack
+) -> ExitCode:
     from resnext.shelf.shelf import Shelf
 
     # From here on the model is held against its digests, which needs no interpreter: the thread gets all of it.
@@ -88,7 +103,8 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
     # Compiled code, most of it: what is imported and decoded from here on goes on beside it.
     loading = begun(lambda: model.load("latency")) if few and request.model.engine == "openvino" else None
     from resnext.console.terminal import use_color
-    from resnext.images.loading import loader
+    from resnext.images import resources
+    from resnext.images.loading import Decoding, decoders
     from resnext.outputs import ReaderGone
     from resnext.pipeline import loop
     from resnext.pipeline.look_ahead import LookAhead
@@ -97,14 +113,21 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
     job = make_job(model)
     done = job.prepare()
     sources = done.remaining(_inputs(request))
-    load = loader(model.preprocessing, model.transform, exact=request.exact, max_megapixels=request.max_megapixels)
-    # Decoding begins now, in threads, while the engine loads.
-    with LookAhead(sources, load, workers=request.workers) as look_ahead:
+    decoding = Decoding(model.preprocessing, request.exact, request.max_megapixels)
+    workers = request.workers or resources.processors()
+    # Decoding begins now, while the engine loads.
+    with (
+        decoders(decoding, model.transform, isolated=request.isolate == "always", workers=workers) as load,
+        LookAhead(sources, load, workers=workers) as look_ahead,
+    ):
         gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
         answer = job.answer()
-        many = look_ahead.at_least(_MANY, _LOOK_SECONDS) and not (loading and request.model.tuning)
-        engine = loading() if loading and not many else model.load("throughput" if many else "latency")
-        _kept[:] = [engine]
+        many = look_ahead.at_least(_MANY, _LOOK_SECONDS)
+        if loading and (request.model.tuning or not many):
+            engine = loading()
+        else:
+            engine = model.load("throughput" if many else "latency")
+        _in_use[:] = [engine]
         records = loop.answer_each(look_ahead.batches(engine.batch_size), engine, answer)
         bar = request.progress and sys.stderr.isatty() and not job.watched
         progress = RunProgress(
@@ -114,17 +137,35 @@ def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: 
             skipped=lambda: done.skipped,
             verb=job.verb,
         )
+        starting.close()  # from here on there is something to lose
         try:
-            with _concluding(request, model.name, progress, notices), job.output() as out, progress:
+            with (
+                ending_on_signals(),
+                _concluding(request, model.name, progress, notices),
+                job.output() as out,
+                progress,
+            ):
                 for record in records:
                     out.write(record)
                     progress.count(record)
                     _check_failures(record, progress, request.max_errors)
         except ReaderGone:
             return ExitCode.OK
+        except Interrupted as interrupt:
+            interrupt.kept = _kept(done.count + progress.done, job.resumable)
+            raise
     if not progress.done and not done.skipped:
         raise UsageError("nothing to do: the list is empty")
     return ExitCode.SOME_FAILED if progress.failures or done.failed else ExitCode.OK
+
+
+def _kept(rows: int, file: Path | None) -> str:
+    """Say what an interrupted run leaves, and how to go on with it."""
+    if not rows:
+        return _NO_ROW
+    if file is None:
+        return f"{rows:,} {'row was' if rows == 1 else 'rows were'} written"
+    return f"{rows:,} {'row is' if rows == 1 else 'rows are'} in {file}; the same line with --resume goes on"
 
 
 def _few(request: RunRequest) -> bool:

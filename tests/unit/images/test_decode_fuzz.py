@@ -34,7 +34,7 @@ import test_decode_fuzz as fuzz
 from resnext.images.decode import DecodeConfig, decode
 from resnext.errors import InputError
 from resnext.images.frames import each_frame
-from resnext.images.loading import loader
+from resnext.images.loading import Decoding, loader
 from resnext.records import Failure, PreprocessingConfig, Source
 from resnext.console.terminal import keep_stderr_for_our_own_lines
 
@@ -42,7 +42,7 @@ keep_stderr_for_our_own_lines()
 faulthandler.enable(sys.stderr)
 resource.setrlimit(resource.RLIMIT_AS, (fuzz.MEMORY_BYTES,) * 2)
 model = PreprocessingConfig((3, 64, 64), "bicubic", 0.875, "center", (0.5,) * 3, (0.5,) * 3)
-load = loader(model, max_megapixels=fuzz.MAX_MEGAPIXELS)
+load = loader(Decoding(model, max_megapixels=fuzz.MAX_MEGAPIXELS))
 config = DecodeConfig(0, fuzz.MAX_MEGAPIXELS)
 seeds = fuzz.seeds()
 number, end = int(sys.argv[2]), time.monotonic() + float(sys.argv[3])

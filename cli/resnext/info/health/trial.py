@@ -26,12 +26,12 @@ def against_reference(shelf: Shelf) -> dict[str, Any]:
     """
     import numpy as np
 
-    from resnext.images.loading import loader
+    from resnext.images.loading import Decoding, loader
 
     name = catalog.BUNDLED_MODEL
     compiled = shelf.open(ModelRequest(model=name, precision="fp32", offline=True))
     reference = shelf.open(ModelRequest(model=name, engine="torch", precision="fp32", offline=True))
-    pixels = loader(compiled.preprocessing)(_photo())[None]
+    pixels = loader(Decoding(compiled.preprocessing))(_photo())[None]
     ours = compiled.load("latency").submit(pixels).result()["logits"][0]
     theirs = reference.load("latency").submit(pixels).result()["logits"][0]
     difference = float(np.abs(ours - theirs).max())
@@ -52,7 +52,7 @@ def speed(shelf: Shelf, model: str, workers: int) -> dict[str, Any]:
     Raises:
         ResnextError: the model can't run.
     """
-    from resnext.images.loading import loader
+    from resnext.images.loading import Decoding, loader
     from resnext.pipeline import loop
     from resnext.pipeline.look_ahead import LookAhead
 
@@ -60,7 +60,7 @@ def speed(shelf: Shelf, model: str, workers: int) -> dict[str, Any]:
     begin = time.monotonic()
     engine = opened.load("throughput")
     load_seconds = time.monotonic() - begin
-    load = loader(opened.preprocessing, opened.transform)
+    load = loader(Decoding(opened.preprocessing), opened.transform)
     begin = time.monotonic()
     with LookAhead(_photos(begin + _SPEED_SECONDS), load, workers=workers) as ahead:
         count = sum(1 for _ in loop.answer_each(ahead.batches(engine.batch_size), engine, lambda source, row: row))
