@@ -4,7 +4,6 @@ import errno
 import gc
 import os
 import sys
-from pathlib import Path
 
 from resnext.console.interrupts import Interrupted, die_of, dying_of_signals, say_last
 
@@ -82,10 +81,18 @@ def _outside_reason(error: BaseException | None) -> str | None:
             return "the system gives no more threads or processes (ulimit -u, the container's limit of pids)"
         if number in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
             return f"can't write: {os.strerror(number)}"
-        if number == errno.ENOENT and not Path(os.curdir).exists():
+        if number == errno.ENOENT and _is_folder_gone():
             return "the folder that this was started in is gone"
         error = error.__cause__ or error.__context__
     return None
+
+
+def _is_folder_gone() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - to import pathlib takes longer
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _occupy_closed_descriptors() -> None:
