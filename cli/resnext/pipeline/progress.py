@@ -1,4 +1,4 @@
-"""How far a long run is, on stderr: a bar on a terminal, a summary at the end."""
+"""How far a long run is, on stderr: a bar on a terminal, a line a minute in a log, a summary at the end."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from resnext.console.terminal import Notices
+from resnext.console.terminal import Notices, say
 from resnext.records import Answer, Classified, Failure
 
 if TYPE_CHECKING:
@@ -15,28 +15,33 @@ if TYPE_CHECKING:
 
 _DELAY_SECONDS = 1.0  # shorter runs need no bar, and no import of what draws it
 _REFRESH_SECONDS = 0.2
+_LINE_SECONDS = 60.0
 
 
 class RunProgress:
     """Counts records. `total` gives the number of inputs to do once it is known, None before.
 
-    `skipped` gives how many were left out because an earlier run has done them; they count for no rate.
-    `verb` says what was done to those that worked.
+    `skipped` gives how many were left out because an earlier run has done them; neither they nor failures count for the
+    rate. `verb` says what was done to those that worked. `passed_over` gives words for the files that were no input.
+    With a `bar` it is drawn on the terminal, with `lines` a line is said after a minute, and each minute from then on.
     """
 
     def __init__(
         self,
         *,
         bar: bool,
+        lines: bool,
         color: bool,
         total: Callable[[], int | None],
         skipped: Callable[[], int] = lambda: 0,
+        passed_over: Callable[[], str] = lambda: "",
         verb: str = "labelled",
     ) -> None:
-        self._verb = verb
+        self._verb, self._lines, self._passed_over = verb, lines, passed_over
         self._bar, self._color, self._total, self._skipped = bar, color, total, skipped
         self._begin = time.monotonic()
         self._next_refresh = self._begin + _DELAY_SECONDS
+        self._next_line = self._begin + _LINE_SECONDS
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self.done = 0
@@ -63,11 +68,27 @@ class RunProgress:
         if self._bar and now >= self._next_refresh:
             self._next_refresh = now + _REFRESH_SECONDS
             self._refresh()
+        elif self._lines and now >= self._next_line:
+            self._next_line += _LINE_SECONDS
+            say(self.so_far(now - self._begin))
+
+    @property
+    def failed(self) -> int:
+        return self.failures.total()
+
+    def so_far(self, seconds: float) -> str:
+        """One line: done of all, failed, rate and time left after so many seconds."""
+        total, rate = self._total(), (self.done - self.failed) / seconds
+        of_all = f"{self.done:,} of {total:,}" if total is not None else f"{self.done:,}"
+        parts = [f"{of_all} done", *([f"{self.failed:,} failed"] if self.failed else []), f"{rate:.1f} photos/s"]
+        if total is not None and self.done:
+            parts.append(f"{_time(seconds * (total - self.done) / self.done)} left")
+        return ", ".join(parts)
 
     def figures(self) -> dict[str, Any]:
         """The run in numbers, as `--summary-file` has them. `labelled` includes those that abstained."""
         seconds = time.monotonic() - self._begin
-        failed = sum(self.failures.values())
+        failed = self.failed
         return {
             self._verb: self.done - failed,
             **({"abstained": self.abstained} if self._verb == "labelled" else {}),
@@ -75,7 +96,7 @@ class RunProgress:
             "failures": dict(self.failures.most_common()),
             "skipped": self._skipped(),
             "seconds": round(seconds, 3),
-            "photos_per_second": round(self.done / seconds, 3) if seconds > 0 else 0.0,
+            "photos_per_second": round((self.done - failed) / seconds, 3) if seconds > 0 else 0.0,
         }
 
     def summary(self) -> str:
@@ -88,34 +109,52 @@ class RunProgress:
             parts.append(f"{run['failed']} failed ({reasons})")
         if run["skipped"]:
             parts.append(f"{run['skipped']} done before")
+        if passed_over := self._passed_over():
+            parts.append(passed_over)
         return f"{', '.join(parts)} in {run['seconds']:.1f} s, {run['photos_per_second']:.1f} photos/s"
 
     def _refresh(self) -> None:
         if self._progress is None:
             self._start()
         assert self._progress is not None and self._task is not None
-        self._progress.update(self._task, completed=self.done, total=self._total())
+        self._progress.update(self._task, completed=self.done, total=self._total(), failed=self.failed)
 
     def _start(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
         from rich.text import Text
 
         begin = self._begin
 
+        class Count(ProgressColumn):
+            def render(self, task: Task) -> Text:
+                done, failed = int(task.completed), task.fields["failed"]
+                count = f"{done:,} done" if task.total is None else f"{done:,}/{int(task.total):,}"
+                return Text(f"{count}, {failed:,} failed" if failed else count)
+
         class Rate(ProgressColumn):
             def render(self, task: Task) -> Text:
-                return Text(f"{task.completed / max(time.monotonic() - begin, 1e-3):.1f} photos/s")
+                seconds = max(time.monotonic() - begin, 1e-3)
+                return Text(f"{(task.completed - task.fields['failed']) / seconds:.1f} photos/s")
 
         console = Console(file=sys.stderr, no_color=not self._color)
+        # Where nobody knows how many there are, a bar and a time that is left would say nothing.
+        known = self._total() is not None
         self._progress = Progress(
-            BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(), console=console, transient=True
-        )
-        self._task = self._progress.add_task("", total=None)
+            *([BarColumn()] if known else []), Count(), Rate(), *([TimeRemainingColumn()] if known else []),
+            console=console, transient=True,
+        )  # fmt: skip
+        self._task = self._progress.add_task("", total=None, failed=0)
         self._progress.start()
 
 
-def report(progress: RunProgress, notices: Notices, *, wanted: bool) -> None:
-    """Say how the run went: always where something failed, otherwise where people look on."""
-    if progress.failures or progress.figures()["skipped"] or wanted:
+def report(progress: RunProgress, notices: Notices) -> None:
+    """Say how the run went: always where something failed, otherwise unless `-q` or the run was but one photo."""
+    if progress.done > 1 or progress.failures or progress.figures()["skipped"]:
         notices.info(progress.summary())
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"

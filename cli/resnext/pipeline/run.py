@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from resnext.records import Answer, Isolation, Source
     from resnext.shelf.shelf import ModelRequest, OpenedModel
     from resnext.sources.config import SourceConfig
+    from resnext.sources.skipped import SkippedFiles
 
 # From this many inputs on, throughput pays for its slower start; they are looked for no longer than this.
 _MANY = 16
@@ -109,10 +110,12 @@ def _run(
     from resnext.pipeline import loop
     from resnext.pipeline.look_ahead import LookAhead
     from resnext.pipeline.progress import RunProgress
+    from resnext.sources.skipped import SkippedFiles
 
     job = make_job(model)
     done = job.prepare()
-    sources = done.remaining(_inputs(request))
+    passed_over = SkippedFiles()
+    sources = done.remaining(_inputs(request, passed_over))
     decoding = Decoding(model.preprocessing, request.exact, request.max_megapixels)
     workers = request.workers or resources.processors()
     # Decoding begins now, while the engine loads.
@@ -128,12 +131,19 @@ def _run(
         else:
             engine = model.load("throughput" if many else "latency")
         _in_use[:] = [engine]
+        notices.detail(
+            f"{model.name}, weights sha256:{model.weights_digest[:16]}; computed by {request.model.engine} in"
+            f" {engine.precision}, {engine.batch_size} a batch; {workers} decoded at once"
+            f"{', each in a process of its own' if request.isolate == 'always' else ''}; {done.count} done before"
+        )
         records = loop.answer_each(look_ahead.batches(engine.batch_size), engine, answer)
         bar = request.progress and sys.stderr.isatty() and not job.watched
         progress = RunProgress(
             bar=bar,
+            lines=request.progress and not sys.stderr.isatty(),
             color=use_color(sys.stderr, request.color),
             total=_total(request, look_ahead, done.count) if bar else look_ahead.total,
+            passed_over=lambda: str(passed_over),
             skipped=lambda: done.skipped,
             verb=job.verb,
         )
@@ -225,7 +235,7 @@ def _concluding(request: RunRequest, model: str, progress: "RunProgress", notice
 
     def conclude(complete: bool, tell: bool) -> None:
         if tell:
-            report(progress, notices, wanted=sys.stderr.isatty() and progress.done > 1)
+            report(progress, notices)
         if request.summary_file is not None:
             from resnext.outputs.summary import write_summary
 
@@ -235,7 +245,7 @@ def _concluding(request: RunRequest, model: str, progress: "RunProgress", notice
         yield
     except BaseException as error:
         with suppress(OutputError):  # the first reason is the one to tell
-            conclude(complete=False, tell=not isinstance(error, OutputError | ReaderGone))
+            conclude(complete=False, tell=not isinstance(error, OutputError | ReaderGone | Interrupted))
         raise
     conclude(complete=True, tell=True)
 
@@ -246,11 +256,11 @@ def _check_failures(record: "Answer | Failure", progress: "RunProgress", max_err
         raise TooManyFailures(f"stopped at {which}: {record.source.file}: {record.code}: {record.message}")
 
 
-def _inputs(request: RunRequest) -> "Iterator[Source | Failure]":
+def _inputs(request: RunRequest, passed_over: "SkippedFiles | None" = None) -> "Iterator[Source | Failure]":
     """What was named, and where more than the first frame is asked for, each frame of it."""
     from resnext.sources import find
 
-    found = find(request.paths, request.sources)
+    found = find(request.paths, request.sources, passed_over)
     if request.frames == 1:
         return found
     from resnext.images.decode import DecodeConfig
