@@ -40,6 +40,11 @@ class OutputRequest(NamedTuple):
     overwrite: bool = False
     resume: bool = False
 
+    @property
+    def resumable(self) -> Path | None:
+        """The file that --resume goes on with; None for stdout, and for formats that are not read back."""
+        return self.path if self.format not in ("table", "template") else None
+
     def target(self) -> "ResultFile | Stdout":
         """The place for the rows; nothing is opened yet."""
         if self.path is None:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from resnext.records import Label, LabelType, PredictionConfig, Source
     from resnext.shelf.shelf import OpenedModel
 
-_NOT_READ_BACK = ("table", "template")
-
 
 class ClassifyRequest(NamedTuple):
     """All that one run of `classify` was asked for."""
@@ -50,7 +48,7 @@ class Labelling:
         self._tagger = open_tagger(request.tags, model, self._labels(), notices) if request.tags else None
         self._target = request.output.target()
         self.watched = request.output.path is None and sys.stdout.isatty()
-        self.resumable = request.output.path if self._target.format not in _NOT_READ_BACK else None
+        self.resumable = request.output.resumable
 
     def prepare(self) -> DoneInputs:
         return self._target.prepare(self._settings())

@@ -51,6 +51,7 @@ class Tagging:
         self._tagger = open_tagger(request.tags, model, labels, notices)
         self._target = request.output.target()
         self.watched = request.output.path is None and sys.stdout.isatty()
+        self.resumable = request.output.resumable
 
     def prepare(self) -> DoneInputs:
         return self._target.prepare(self._settings())
