@@ -2,12 +2,29 @@
 
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 
 from resnext.errors import InputError
 from resnext.images.decode import DecodeConfig, decode, frame_count
 from resnext.records import Failure, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of a file of several; what a Source of it is read by.
+
+    Decoders take it from the file itself, within their bounds; whoever reads it gets a picture of its own.
+    """
+
+    of: Source
+    number: int
+    config: DecodeConfig
+
+    def __call__(self) -> bytes:
+        """Give the frame as a PNG."""
+        buffer = io.BytesIO()
+        decode(self.of, self.config, frame=self.number).save(buffer, "PNG", compress_level=0)
+        return buffer.getvalue()
 
 
 def each_frame(
@@ -15,8 +32,8 @@ def each_frame(
 ) -> Iterator[Source | Failure]:
     """Give every frame of every source as a Source of its own, `limit` of each at most (None: all), lazily.
 
-    Frame 3 of cat.gif is called cat.gif#frame=3, counted from 0; what has one frame keeps its name. A frame is decoded
-    when its Source is read, so that those that wait are no more than names.
+    Frame 3 of cat.gif is called cat.gif#frame=3, counted from 0; what has one frame keeps its name. Frames that
+    wait to be decoded are no more than names.
     """
     for source in sources:
         if isinstance(source, Failure):
@@ -37,12 +54,6 @@ def _frames(source: Source, limit: int | None, config: DecodeConfig) -> Iterator
     if count == 1:
         yield source
         return
+    path = source.file if source.read is None else source.path
     for number in range(count if limit is None else min(limit, count)):
-        yield Source(f"{source.file}#frame={number}", partial(_as_png, source, number, config))
-
-
-def _as_png(source: Source, number: int, config: DecodeConfig) -> bytes:
-    """The frame as a picture of its own, lossless."""
-    buffer = io.BytesIO()
-    decode(source, config, frame=number).save(buffer, "PNG", compress_level=0)
-    return buffer.getvalue()
+        yield Source(f"{source.file}#frame={number}", Frame(source, number, config), path=path)

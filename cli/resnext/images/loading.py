@@ -9,6 +9,7 @@ from resnext.errors import FailureCode, InputError, UsageError
 from resnext.images import preprocess, resources
 from resnext.images.budget import Budget
 from resnext.images.decode import DecodeConfig, decode
+from resnext.images.frames import Frame
 from resnext.images.limits import DEFAULT_MAX_MEGAPIXELS
 from resnext.records import PreprocessingConfig, Source
 
@@ -49,8 +50,9 @@ def pixels_of(
     bounds = DecodeConfig(0 if decoding.exact else shorter_side, decoding.max_megapixels)
 
     def load(source: Source, reserve: Callable[[int], None]) -> "Pixels":
+        of, number = (source.read.of, source.read.number) if isinstance(source.read, Frame) else (source, None)
         try:
-            return to_pixels(decode(source, bounds, reserve))
+            return to_pixels(decode(of, bounds, reserve, frame=number))
         except MemoryError as error:  # in the resize; decoding answers for its own
             raise InputError(FailureCode.TOO_LARGE, "not enough memory to resize it") from error
 

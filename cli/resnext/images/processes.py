@@ -15,6 +15,7 @@ import numpy as np
 
 from resnext.errors import FailureCode, InputError, NoResources
 from resnext.images.budget import Lease
+from resnext.images.frames import Frame
 from resnext.images.loading import Decoding, decoding_budget
 from resnext.images.worker import MESSAGE_CHARACTERS
 from resnext.records import Source
@@ -81,11 +82,15 @@ class IsolatedLoader:
             InputError: it can't be decoded; its decoder died of it, or took too long.
             NoResources: no process can be started.
         """
+        request: dict[str, Any] = {"file": source.file}
+        if isinstance(source.read, Frame):
+            request = {"file": source.read.of.file, "frame": source.read.number}
+            source = source.read.of
         content = source.read() if source.read is not None else None
         process = self._take()
         try:
             with self._budget.lease() as lease:
-                crop = process.decode(source.file, content, lease)
+                crop = process.decode(request, content, lease)
         except _Died:
             self._forget(process)
             raise process.failure() from None
@@ -170,12 +175,14 @@ class _Process:
             self.close()
             raise NoResources("a process to decode in does not start; give --isolate never") from None
 
-    def decode(self, file: str, content: bytes | None, lease: Lease) -> bytes:
-        """Give one photo's crop. Raises InputError for a photo without one, _Died where there is no answer."""
-        request: dict[str, Any] = {"file": file}
+    def decode(self, request: dict[str, Any], content: bytes | None, lease: Lease) -> bytes:
+        """Give the crop of what is asked for, whose file may come as `content`.
+
+        Raises InputError for a photo without one, _Died where there is no answer.
+        """
         if content is not None:
             os.pwrite(self._slot, content, self._crop_bytes)
-            request["size"] = len(content)
+            request = {**request, "size": len(content)}
         self._send(request)
         reply = self._reply(self._seconds + _GRACE_SECONDS)
         if isinstance(wanted := reply.get("reserve"), int):

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from resnext.errors import InputError
+from resnext.images.decode import DecodeConfig
+from resnext.images.frames import Frame
 from resnext.images.loading import Decoding, pixels_of
 from resnext.records import PreprocessingConfig, Source
 
@@ -29,8 +31,9 @@ MESSAGE_CHARACTERS = 300
 def serve(setup: dict[str, Any]) -> None:
     """Decode what the lines of stdin name, until they end.
 
-    A request is `{"file": …, "size": …}`; with a size, the content lies in the file descriptor `setup["slot"]` behind
-    the place of the crop. The answer is `{}` once the crop is in the slot, or the `code` and `message` of a failure.
+    A request is `{"file": …, "size": …, "frame": …}`; with a size, the content lies in the file descriptor
+    `setup["slot"]` behind the place of the crop. The answer is `{}` once the crop is in the slot, or the `code` and
+    `message` of a failure.
     Before much memory is taken, `{"reserve": bytes}` asks for it, and an empty line grants it.
     """
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -50,6 +53,7 @@ class _Worker:
         self._seconds: float = setup["seconds"]
         preprocessing = PreprocessingConfig(**setup["preprocessing"])
         self._load = pixels_of(Decoding(preprocessing, setup["exact"], setup["max_megapixels"]))
+        self._bounds = DecodeConfig(0, setup["max_megapixels"])
         self._own_bytes = _data_bytes()
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +61,10 @@ class _Worker:
         content = partial(os.pread, self._slot, request["size"], self._crop_bytes) if "size" in request else None
         try:
             with self._limited():
-                crop = self._load(Source(request["file"], content), self._reserve)
+                source = Source(request["file"], content)
+                if "frame" in request:
+                    source = Source(source.file, Frame(source, request["frame"], self._bounds))
+                crop = self._load(source, self._reserve)
                 os.pwrite(self._slot, crop.tobytes(), 0)
         except InputError as error:
             return {"code": error.code, "message": str(error)[:MESSAGE_CHARACTERS]}

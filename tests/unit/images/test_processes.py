@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from resnext.errors import InputError, NoResources
 from resnext.images import processes
+from resnext.images.decode import DecodeConfig
+from resnext.images.frames import each_frame
 from resnext.images.loading import Decoding, loader
 from resnext.images.processes import IsolatedLoader
 from resnext.records import PreprocessingConfig, Source
@@ -30,7 +33,7 @@ WICKED = """
 import os, signal, time
 from resnext.images import loading
 decode = loading.decode
-def wicked(source, *rest):
+def wicked(source, *rest, **named):
     if "exit" in source.file:
         os._exit(3)
     elif "kill" in source.file:
@@ -50,7 +53,7 @@ def wicked(source, *rest):
         for each in gc.get_objects():
             if type(each).__name__ == "_Worker":
                 each.reply([source.file] * 10)
-    return decode(source, *rest)
+    return decode(source, *rest, **named)
 loading.decode = wicked
 from resnext.images.worker import serve
 serve(setup)
@@ -89,6 +92,17 @@ def test_crops_and_failures_are_those_of_threads(isolated: Callable[..., Isolate
                 assert np.array_equal(load(source), expected)
     name = os.fsdecode(b"caf\xe9 \xf0\x9f\n.jpg")
     assert failure(load, name)[0] == "not_found"
+
+
+def test_frames_are_decoded_there_too(isolated: Callable[..., IsolatedLoader], tmp_path: Path) -> None:
+    load, in_threads, path = isolated(), loader(DECODING), tmp_path / "a.tif"
+    pages = [Image.new("RGB", (40, 30), color) for color in ("red", "lime", "blue")]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    for source in (Source(str(path)), Source("elsewhere", read=path.read_bytes)):
+        for page, frame in zip(pages, each_frame([source], None, DecodeConfig(0)), strict=True):
+            assert isinstance(frame, Source)
+            assert np.array_equal(load(frame), in_threads(frame))
+            assert tuple(load(frame)[112, 112]) == page.getpixel((0, 0))
 
 
 def test_what_ends_a_decoder_is_one_failure(isolated: Callable[..., IsolatedLoader]) -> None:
@@ -148,6 +162,8 @@ def test_decoders_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     """Their pipe ends, and that is their end too."""
     program = f"""
 import sys, time
+from resnext.images.decode import DecodeConfig
+from resnext.images.frames import each_frame
 from resnext.images.loading import Decoding
 from resnext.images.processes import IsolatedLoader
 from resnext.records import PreprocessingConfig, Source
