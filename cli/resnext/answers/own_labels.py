@@ -1,13 +1,17 @@
 """Class names from a user's file, in place of ImageNet's."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+from resnext.disk import read_regular
 from resnext.errors import UsageError
 from resnext.records import Label
 
 _MAX_BYTES = 64 << 20
+# What was meant as JSON, sound or not; a label may begin with a bracket too.
+_JSON = re.compile(r"""\s*(?:\[\s*["'\[{\]]|\{\s*["'}])""")
 
 
 def read_labels(path: Path, num_classes: int) -> tuple[Label, ...]:
@@ -17,16 +21,12 @@ def read_labels(path: Path, num_classes: int) -> tuple[Label, ...]:
         UsageError: it can't be read, or does not name each of the model's classes.
     """
     try:
-        if path.exists() and not path.is_file():  # a FIFO would block, a device never end
-            raise UsageError(f"{path}: can't read the labels: not a regular file")
-        if path.stat().st_size > _MAX_BYTES:
-            raise UsageError(f"{path}: too large for a labels file")
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_regular(path, _MAX_BYTES).decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
         raise UsageError(f"{path}: can't read the labels: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: the labels are not UTF-8 text") from error
-    names = _from_json(path, text) if text.lstrip()[:1] in ("[", "{") else _from_lines(text)
+    names = _from_json(path, text) if _JSON.match(text) else _from_lines(text)
     if len(names) != num_classes:
         raise UsageError(f"{path}: {len(names)} labels, but the model has {num_classes} classes")
     return tuple(Label(index, name, name) for index, name in enumerate(names))
@@ -34,7 +34,7 @@ def read_labels(path: Path, num_classes: int) -> tuple[Label, ...]:
 
 def _from_lines(text: str) -> list[str]:
     lines = text.split("\n")  # not splitlines(): a label may hold other separators
-    if lines and not lines[-1].strip():
+    while lines and not lines[-1].strip():
         lines.pop()
     return [line.strip() for line in lines]
 

@@ -1,12 +1,13 @@
 """The groups of options that commands share: spelling, type, default, help. One command's own are in its room."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from resnext.commands.groups import OptionGroup, number, whole
+from resnext.commands.groups import OptionGroup, number, shown, whole
 from resnext.engines import EngineName, Precision
 from resnext.records import Isolation
 
@@ -14,6 +15,45 @@ if TYPE_CHECKING:
     from resnext.pipeline.tagging import TagRequest
 
 DAY = 86_400.0  # seconds
+Interpolation = Literal["auto", "bilinear", "bicubic", "lanczos", "nearest", "box", "hamming"]
+
+
+class Size(NamedTuple):
+    """An input size as timm writes it."""
+
+    channels: int
+    height: int
+    width: int
+
+
+class Channels(NamedTuple):
+    """A number for each channel."""
+
+    red: float
+    green: float
+    blue: float
+
+
+def size(value: str) -> Size:
+    """Read the side of a square input, its height and width, or timm's three numbers."""
+    numbers = [whole(1, 1024)(each.strip()) for each in value.split(",", 3)]
+    if len(numbers) == 3 and numbers[0] == 3:
+        numbers.pop(0)
+    if len(numbers) > 2:
+        raise typer.BadParameter(f"{shown(value)}: neither a number of pixels nor a height and a width")
+    return Size(3, numbers[0], numbers[-1])
+
+
+def channels(least: float, most: float) -> Callable[[str], Channels]:
+    """What reads a number for each channel, within bounds; one number stands for all three."""
+
+    def read(value: str) -> Channels:
+        numbers = [number(least, most)(each.strip()) for each in value.split(",", 3)]
+        if len(numbers) not in (1, 3):
+            raise typer.BadParameter(f"{shown(value)}: neither one number nor three")
+        return Channels(numbers[0], numbers[len(numbers) // 2], numbers[-1])
+
+    return read
 
 
 def model_names() -> list[str]:
@@ -46,6 +86,35 @@ class ModelOptions(OptionGroup):
         typer.Option(metavar="FILE", help="Take the model's weights from a checkpoint (.safetensors, .pth)."),
     ] = None
     offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False
+    input_size: Annotated[
+        Size | None,
+        typer.Option(
+            metavar="N|H,W", parser=size, show_default=False, help="Pixels of its input, in place of the model's own."
+        ),
+    ] = None
+    crop_pct: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P", parser=number(0.05, 4), show_default=False,
+            help="The share of the resized photo that the crop keeps.",
+        ),
+    ] = None  # fmt: skip
+    interpolation: Annotated[
+        Interpolation, typer.Option(show_default=False, help="How photos are resized; auto is the model's own way.")
+    ] = "auto"
+    mean: Annotated[
+        Channels | None,
+        typer.Option(
+            metavar="R,G,B", parser=channels(-100, 100), show_default=False,
+            help="What is subtracted from the channels, which are from 0 to 1.",
+        ),
+    ] = None  # fmt: skip
+    std: Annotated[
+        Channels | None,
+        typer.Option(
+            metavar="R,G,B", parser=channels(1e-6, 1e6), show_default=False, help="What they are divided by afterwards."
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def _model_request(model: "ModelOptions", compute: "ComputeOptions") -> "ModelRe
     Raises:
         UsageError: --exact and another precision than its own.
     """
-    from resnext.shelf.shelf import ModelRequest
+    from resnext.shelf.request import Adjustments, ModelRequest
 
     if compute.exact and compute.precision == "bf16":
         raise UsageError("--exact and --precision bf16 contradict each other")
@@ -73,6 +73,13 @@ def _model_request(model: "ModelOptions", compute: "ComputeOptions") -> "ModelRe
         precision="fp32" if compute.exact else compute.precision,
         batch_size=compute.batch_size,
         offline=model.offline,
+        adjustments=Adjustments(
+            input_size=model.input_size,
+            crop_pct=model.crop_pct,
+            interpolation=None if model.interpolation == "auto" else model.interpolation,
+            mean=model.mean,
+            std=model.std,
+        ),
     )
 
 

@@ -82,6 +82,7 @@ class Labelling:
                 "--engine": request.run.model.engine,
                 "--precision": request.run.model.precision,
                 "--exact": request.run.exact,
+                **request.run.model.adjustments.settings(),
                 "--top-k": min(request.prediction.top_k, model.num_classes),
                 "--threshold": request.prediction.threshold,
                 "--output-type": request.prediction.output_type,

@@ -83,6 +83,7 @@ class Extraction:
                 "--engine": request.run.model.engine,
                 "--precision": request.run.model.precision,
                 "--exact": request.run.exact,
+                **request.run.model.adjustments.settings(),
                 "--batch-size": request.run.model.batch_size,
                 "--frames": request.run.frames,
             },

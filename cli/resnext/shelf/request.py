@@ -31,10 +31,10 @@ class Adjustments(NamedTuple):
         """All but the input size, which a compiled graph is made for."""
         return {name: value for name, value in self._asdict().items() if name != "input_size" and value is not None}
 
-    def settings(self) -> dict[str, str | None]:
-        """Each by its option and as text, for the note beside a result."""
+    def settings(self) -> dict[str, str | float | None]:
+        """Each by its option, for the note beside a result."""
         return {
-            f"--{name.replace('_', '-')}": None if value is None else str(value)
+            f"--{name.replace('_', '-')}": ",".join(map(str, value)) if isinstance(value, tuple) else value
             for name, value in self._asdict().items()
         }
 

@@ -36,6 +36,11 @@ def test_every_spelling_gives_the_same_labels(tmp_path: Path, content: str | byt
     assert names(tmp_path, content, 3) == ["cat", "sea lion", "owl"]
 
 
+def test_lines_may_begin_with_brackets_and_end_with_blank_lines(tmp_path: Path) -> None:
+    assert names(tmp_path, "[unknown]\ncat\n\n\n", 2) == ["[unknown]", "cat"]
+    assert names(tmp_path, "{other}\n[1] cat\n \n", 2) == ["{other}", "[1] cat"]
+
+
 def test_a_label_may_hold_any_character_but_a_newline(tmp_path: Path) -> None:
     odd = ["Möwe\u2028zwei", "猫", "a,b\x0bc", '"quoted"']
     assert names(tmp_path, "\n".join(odd), 4) == odd
