@@ -28,9 +28,7 @@ _CROP_MODES = ("center", "squash", "border")
 _NAME = re.compile(r"[A-Za-z0-9_]{1,100}(?:\.[A-Za-z0-9_]{1,100})?")
 _SYNSET = re.compile(r"n\d{8}")
 # What would make timm read other files or build something else than a classifier from these weights.
-_REFUSED_ARGS = re.compile(
-    r"pretrained.*|checkpoint.*|cache_dir|features.*|scriptable|exportable|no_jit|num_classes|.*_layer"
-)
+_REFUSED_ARGS = re.compile(r"pretrained.*|checkpoint.*|cache_dir|features.*|scriptable|exportable|no_jit|.*_layer")
 _MAX_ARG = 8192  # width, depth, pixels
 
 
@@ -139,6 +137,7 @@ def _args(path: Path, config: dict[str, Any]) -> dict[str, Any]:
     args = config.get("model_args") or {}
     if not isinstance(args, dict) or len(args) > 100:
         raise ModelError(f'{path}: "model_args" is no object of arguments')
+    args = {name: value for name, value in args.items() if name != "num_classes"}  # said beside them already
     for name, value in args.items():
         values = value if isinstance(value, list) and len(value) <= 100 else [value]
         plain = all(each is None or isinstance(each, str | bool) or _is_number(each) for each in values)

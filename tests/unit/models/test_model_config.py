@@ -29,6 +29,7 @@ def test_what_timm_itself_writes_is_read(timm: Any, tmp_path: Path) -> None:
     assert (config.architecture, config.num_classes) == ("test_resnet", 2)
     assert config.labels == (Label(0, "cat", "a cat"), Label(1, "dog", "dog"))
     assert config.pretrained_cfg["input_size"] == [3, 160, 160]
+    assert config.model_args == {"in_chans": 3, "global_pool": "avg"}
     assert "url" not in config.pretrained_cfg and "hf_hub_id" not in config.pretrained_cfg
 
 
