@@ -265,5 +265,6 @@ def _inputs(request: RunRequest, passed_over: "SkippedFiles | None" = None) -> "
         return found
     from resnext.images.decode import DecodeConfig
     from resnext.images.frames import each_frame
+    from resnext.pipeline.look_ahead import fetched_ahead
 
-    return each_frame(found, request.frames, DecodeConfig(0, request.max_megapixels))
+    return each_frame(fetched_ahead(found), request.frames, DecodeConfig(0, request.max_megapixels))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from resnext.errors import FailureCode, InputError
-from resnext.pipeline.look_ahead import LookAhead
+from resnext.pipeline.look_ahead import LookAhead, fetched_ahead
 from resnext.records import Failure, Source
 
 SIZE = (3, 2, 2)
@@ -91,3 +91,35 @@ def test_what_has_no_end_in_sight_is_many() -> None:
 
     with LookAhead(slowly(), load, workers=1) as ahead:
         assert ahead.at_least(16, 0.05)
+
+
+def test_contents_are_fetched_side_by_side_and_come_in_order() -> None:
+    together = threading.Barrier(3)
+
+    def read(number: int) -> bytes:
+        together.wait(20)  # all three are under way at once
+        if number == 1:
+            raise InputError(FailureCode.HTTP, "no")
+        return str(number).encode()
+
+    sources = [Source(str(number), read=lambda number=number: read(number), remote=True) for number in range(3)]  # type: ignore[misc]
+    given = list(fetched_ahead([Source("local"), *sources, Failure(Source("gone"), FailureCode.NOT_FOUND, "no")]))
+    names = [each.source.file if isinstance(each, Failure) else each.file for each in given]
+    assert names == ["local", "0", "1", "2", "gone"]
+    contents = [each.read() for each in given if isinstance(each, Source) and each.read is not None]
+    assert contents == [b"0", b"2"] and isinstance(given[2], Failure)
+
+
+def test_no_more_contents_wait_than_are_fetched_at_once() -> None:
+    begun = 0
+
+    def sources() -> Iterator[Source]:
+        nonlocal begun
+        for number in range(1000):
+            begun += 1
+            yield remote(number * 10, 0)
+
+    fetched = fetched_ahead(sources())
+    next(fetched)
+    assert begun <= 33
+    fetched.close()  # type: ignore[attr-defined]
