@@ -52,6 +52,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "timm": ("compiling/", "training/", "engines/torch_engine.py"),
     "torchvision": ("compiling/", "training/", "engines/torch_engine.py"),
     "openvino": ("engines/openvino/", "compiling/"),
+    "nncf": ("compiling/quantize.py",),
     "typer": ("app.py", "commands/"),
     "PIL": (
         "images/",

@@ -89,6 +89,8 @@ def features(
         raise UsageError(f"--out-indices are levels of --kind multiscale, not of {what.kind}")
     if what.normalize and what.kind not in VECTORS:
         raise UsageError(f"--normalize is for vectors: --kind {' or '.join(VECTORS)}")
+    if compute.precision == "int8" and what.kind not in VECTORS:
+        raise UsageError(f"--precision int8 is for vectors: --kind {' or '.join(VECTORS)}")
     graph, arrays = computed_for(what.kind, _levels(what.out_indices or "1,2,3,4"))
     path = output.output or Path("-")
     to_stdout = str(path) == "-"

@@ -151,7 +151,9 @@ class ComputeOptions(OptionGroup):
     exact: Annotated[
         bool, typer.Option("--exact", help="As timm computes: fp32, and every JPEG decoded in full. Slower.")
     ] = False
-    precision: Annotated[Precision, typer.Option(help="auto: bf16 where the CPU has it.")] = "auto"
+    precision: Annotated[
+        Precision, typer.Option(help="auto: bf16 where the CPU has it; int8 after resnext quantize.")
+    ] = "auto"
     engine: Annotated[EngineName, typer.Option(help="What computes; torch is the slow reference.")] = "openvino"
     device: Annotated[
         str,

@@ -31,7 +31,7 @@ def run_request(
         paths=tuple(inputs.paths or ()),
         model=_model_request(model, compute),
         color=messages.color,
-        sources=_source_config(inputs, model.offline),
+        sources=source_config(inputs, model.offline),
         frames=inputs.frames,
         max_megapixels=inputs.max_image_megapixels,
         exact=compute.exact,
@@ -63,8 +63,10 @@ def _model_request(model: "ModelOptions", compute: "ComputeOptions") -> "ModelRe
     """
     from resnext.shelf.request import Adjustments, ModelRequest
 
-    if compute.exact and compute.precision == "bf16":
-        raise UsageError("--exact and --precision bf16 contradict each other")
+    if compute.exact and compute.precision in ("bf16", "int8"):
+        raise UsageError(f"--exact and --precision {compute.precision} contradict each other")
+    if compute.engine == "torch" and compute.precision == "int8":
+        raise UsageError("--engine torch has no int8")
     return ModelRequest(
         model=model.model,
         weights=model.weights,
@@ -83,7 +85,7 @@ def _model_request(model: "ModelOptions", compute: "ComputeOptions") -> "ModelRe
     )
 
 
-def _source_config(inputs: "InputOptions", offline: bool) -> "SourceConfig":
+def source_config(inputs: "InputOptions", offline: bool) -> "SourceConfig":
     """Where inputs come from, and within which bounds.
 
     Raises:

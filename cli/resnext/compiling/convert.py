@@ -32,7 +32,7 @@ def convert(model: TimmModel, outputs: Graph, folder: Path) -> None:
         ModelError: the graph can't be made, or does not compute what torch does.
         OSError: it can't be written.
     """
-    openvino = import_openvino()
+    import_openvino()
     convert_model = importlib.import_module("openvino.tools.ovc").convert_model
     module = outputs_of(model, outputs)
     input_size = tuple(model.pretrained_cfg["input_size"])
@@ -50,21 +50,26 @@ def convert(model: TimmModel, outputs: Graph, folder: Path) -> None:
         raise ModelError(f"this model can't be compiled ({type(error).__name__}); use --engine torch") from error
     for output, name in zip(graph.outputs, outputs.outputs, strict=True):
         output.get_tensor().set_names({name})
-    _save(openvino, graph, folder / GRAPH)
+    save_graph(graph, folder / GRAPH)
     if mark_depthwise(folder / GRAPH) and not _runs(folder / GRAPH, pixels):
-        _save(openvino, graph, folder / GRAPH)  # without the marks
+        save_graph(graph, folder / GRAPH)  # without the marks
     _check(folder / GRAPH, pixels, reference)
-    _write_in_large_pieces(folder / GRAPH_WEIGHTS)
+    write_in_large_pieces(folder / GRAPH_WEIGHTS)
 
 
-def _save(openvino: Any, graph: Any, path: Path) -> None:
+def save_graph(graph: Any, path: Path) -> None:
+    """Write a graph as graph.xml and, beside it, graph.bin.
+
+    Raises:
+        OSError: it can't be written.
+    """
     try:
-        openvino.save_model(graph, path, compress_to_fp16=False)
+        import_openvino().save_model(graph, path, compress_to_fp16=False)
     except RuntimeError as error:  # its one class for all: the graph is sound, so it is the disk
         raise OSError(f"OpenVINO can't write {path.name}; is the disk full?") from error
 
 
-def _write_in_large_pieces(path: Path) -> None:
+def write_in_large_pieces(path: Path) -> None:
     """Write a file again, 16 MB at a time: the system then keeps it in large pages, which map in half the time.
 
     OpenVINO writes a tensor at a time; of 775 MB that costs every start 60 ms.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from resnext.engines.openvino.cached_graph import CachedGraph
     from resnext.records import Pixels, PreprocessingConfig
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
 # The first answer soon, or many photos a second.
 Tuning = Literal["latency", "throughput"]
 EngineName = Literal["openvino", "torch"]
@@ -60,7 +60,7 @@ class Engine(Protocol):
     depth: int  # how many tickets may be open at once
 
     @property
-    def precision(self) -> Literal["fp32", "bf16"]:
+    def precision(self) -> Literal["fp32", "bf16", "int8"]:
         """What it computes in on this machine."""
 
     def submit(self, pixels: Pixels) -> Ticket:
@@ -74,7 +74,8 @@ class Engine(Protocol):
 class EngineSpec(NamedTuple):
     """What an engine is built from: small and picklable.
 
-    `batch_size` None leaves the choice to the engine. `outputs` names what is wanted of what the graph computes.
+    With `precision` int8 the graph is one that was quantized; what it leaves in higher precision is computed as with
+    auto. `batch_size` None leaves the choice to the engine. `outputs` names what is wanted of what the graph computes.
     `normalises`: the engine is given crops, and makes of them what this model takes. `graph_digest` tells this graph
     from every other; without it nothing that an engine made of it is cached beside it.
     """

@@ -4,7 +4,9 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from resnext.engines.openvino.processor import int8_graph
 from resnext.errors import ModelError
+from resnext.info import quantization
 from resnext.info.amounts import age_text, millions_text, size_text
 from resnext.info.page import Page
 from resnext.models import catalog, weights
@@ -67,6 +69,7 @@ def _of_shelf(name: ModelName, entry: CatalogEntry, store: Store) -> dict[str, A
         "licence_terms": licence_terms(entry.licence),
         "weights": _weights(entry, state),
         "compiled": compiled_row(state.compiled),
+        "int8": int8_row(name, store),
         "bibtex": bibtex(name),
     }
 
@@ -112,6 +115,7 @@ def _of_timm(name: ModelName, store: Store) -> dict[str, Any]:
             "sha256": _digest(compiled) or (cached.digest if cached is not None else None),
         },
         "compiled": compiled_row(compiled),
+        "int8": int8_row(name, store),
         "bibtex": bibtex(name),
     }
 
@@ -147,6 +151,14 @@ def compiled_row(stored: StoredEntry | None) -> dict[str, Any] | None:
     }
 
 
+def int8_row(name: ModelName, store: Store) -> dict[str, Any] | None:
+    """The report of the model's int8 graph for this processor, as `resnext quantize` measured it."""
+    stored = inventory.find(store, Asked(name).key(int8_graph()))
+    if stored is None or stored.model is None or stored.model.quantization is None:
+        return None
+    return {"folder": str(stored.folder), **stored.model.quantization}
+
+
 def show(found: dict[str, Any], page: Page) -> None:
     """The card for people, the citation last."""
     page.heading(found["name"])
@@ -172,6 +184,10 @@ def show(found: dict[str, Any], page: Page) -> None:
         ("compiled", compiled_text(found["compiled"])),
     ]
     page.facts(facts)
+    if found["int8"] is not None:
+        page.line()
+        page.heading("in int8, with --precision int8")
+        page.facts(quantization.facts(found["int8"]))
     page.line()
     page.verbatim(found["bibtex"])
 

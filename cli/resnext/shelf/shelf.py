@@ -5,11 +5,12 @@ note, an entry and a digest check: no torch, no network.
 """
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resnext.console.terminal import Notices
 from resnext.engines import Engine, EngineSpec, Tuning, load_engine
 from resnext.engines.openvino.cached_graph import CachedGraph
+from resnext.engines.openvino.processor import INT8, int8_graph, this_processor
 from resnext.errors import DamagedEntry, OutputError, UsageError
 from resnext.models import catalog
 from resnext.models.hub import HubPause, hub_is_offline
@@ -22,7 +23,9 @@ from resnext.store.entries import CompiledModel, Provenance
 from resnext.store.store import Store, cache_root
 
 if TYPE_CHECKING:
+    from resnext.records import Pixels
     from resnext.shelf.build import Builder
+    from resnext.shelf.quantized import Judge
 
 __all__ = ["ModelRequest", "OpenedModel", "Shelf"]
 
@@ -69,7 +72,8 @@ class Shelf:
         if not catalog.is_auto(request.model):
             return Asked(catalog.resolve(request.model))
         default = Asked(catalog.resolve(catalog.DEFAULT_MODEL))
-        compiled = request.engine == "openvino" and self._recalled(default, request, few) is not None
+        in_any = request._replace(precision="auto")
+        compiled = request.engine == "openvino" and self._recalled(default, in_any, few) is not None
         choice = choose_auto(compiled, offline, self._hub_pause)
         name, reason = choice.name, choice.reason
         if choice.asks_hub:
@@ -113,7 +117,8 @@ class Shelf:
             try:
                 compiled = self._store.load(provenance)
             except DamagedEntry as error:
-                self._notices.info(f"the compiled model is damaged and is built again ({error})")
+                what_now = "" if provenance.graph.startswith(INT8) else " and is built again"
+                self._notices.info(f"the compiled model is damaged{what_now} ({error})")
                 return None
             if compiled is None:
                 return None
@@ -121,7 +126,17 @@ class Shelf:
         return self._loaded[provenance]
 
     def _built(self, asked: Asked, request: ModelRequest, offline: bool) -> CompiledModel:
-        """Compile a model, or find it compiled from the same weights under another name."""
+        """Compile a model, or find it compiled from the same weights under another name.
+
+        Raises:
+            UsageError: int8 is asked for, which `quantize` alone makes.
+        """
+        if request.precision == "int8":
+            weights = f" --weights {asked.weights}" if asked.weights is not None else ""
+            raise UsageError(
+                f"{asked.name.name} is not there in int8 for this processor; some hundred of your photos make it:"
+                f" resnext quantize PHOTOS... -m {asked.name.name}{weights}"
+            )
         builder = self._builder()
         recipe = builder.recipe(asked, request.adjustments, offline)
         provenance = recipe.provenance(request.graph)
@@ -139,6 +154,33 @@ class Shelf:
         except OutputError as error:  # a full disk: the model itself is sound, and is found again by its weights
             self._notices.detail(str(error))
         return compiled
+
+    def quantize(
+        self, request: ModelRequest, photos: "Pixels", demands: dict[str, Any], judge: "Judge", *, again: bool
+    ) -> CompiledModel:
+        """Give the model's int8 graph, calibrated on `photos`; with `again` it is made even if it is there.
+
+        Raises:
+            UsageError, ModelError: it can't be had, as `open` and `Quantization.make` say.
+            OutputError: the store can't be written.
+        """
+        from resnext.shelf.build import undisturbed
+        from resnext.shelf.quantized import Quantization
+
+        offline = request.offline or hub_is_offline()
+        asked = self._choose(request, offline, few=False)
+        recalled = self._recalled(asked, request, few=False)
+        base = recalled.model if recalled is not None else self._built(asked, request, offline)
+
+        def made() -> CompiledModel:
+            work = Quantization(base, photos, demands, self._store)
+            with self._store.building(work.provenance):
+                found = None if again else self._load(work.provenance)
+                model = found or work.make(judge, self._notices, again=again)
+            self._store.remember(_key(asked, request._replace(precision="int8")), model.provenance)
+            return model
+
+        return undisturbed(made)
 
     def _builder(self) -> "Builder":
         from resnext.shelf.build import Builder
@@ -166,7 +208,7 @@ class Shelf:
         preprocessing = _adjusted(compiled.preprocessing, request)
         provenance = compiled.provenance
         return OpenedModel(
-            name=asked.name.name,
+            name=f"{asked.name.name}:int8" if request.precision == "int8" else asked.name.name,
             weights_digest=_identity(provenance.weights_digest, provenance.settings),
             preprocessing=preprocessing,
             labels=compiled.labels,
@@ -176,6 +218,8 @@ class Shelf:
         )
 
     def _loaded_engine(self, asked: Asked, spec: EngineSpec) -> Engine:
+        if spec.precision == "int8" and not this_processor().has_int8:
+            self._notices.info("this processor has neither VNNI nor AMX: nothing is gained by int8")
         cached = CachedGraph(spec)
         if cached.takes_seconds_once:
             self._notices.info(f"preparing {asked.name.name} for this processor, once")
@@ -211,7 +255,8 @@ class Shelf:
 
 
 def _key(asked: Asked, request: ModelRequest) -> str:
-    return asked.key(str(request.graph), request.adjustments.size_text)
+    graph = int8_graph() if request.precision == "int8" else str(request.graph)
+    return asked.key(graph, request.adjustments.size_text)
 
 
 def _identity(weights_digest: str, settings: str) -> str:

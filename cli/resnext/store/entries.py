@@ -83,7 +83,8 @@ def installed_version(package: str) -> str:
 class CompiledModel:
     """A checked entry of the store. `weights_origin` is for people; `num_features` is the embeddings' length D.
 
-    `digest` is that of all that is stored of it; a draft that was not stored yet has none.
+    `quantization` is the report of an int8 graph. `digest` is that of all that is stored of it; a draft that was not
+    stored yet has none.
     """
 
     folder: Path
@@ -94,6 +95,7 @@ class CompiledModel:
     pretrained_cfg: dict[str, Any]
     num_classes: int
     num_features: int
+    quantization: dict[str, Any] | None = None
     digest: str = ""
 
     @property
@@ -148,6 +150,7 @@ def read_entry(folder: Path) -> tuple[CompiledModel, dict[str, list[str | int]]]
             pretrained_cfg=body["pretrained_cfg"],
             num_classes=body["num_classes"],
             num_features=body["num_features"],
+            quantization=body["quantization"],
             digest=stored["digest"],
         )
         return model, {name: body["files"][name] for name in CHECKED_FILES}

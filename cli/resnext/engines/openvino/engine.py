@@ -31,6 +31,7 @@ class OpenVINOEngine:
         bf16 = in_bf16(core, spec.precision)
         has_amx = bf16 and "amx_bf16" in this_processor().features
         many = spec.tuning == "throughput"
+        self._int8 = spec.precision == "int8"
         config: dict[str, Any] = {"PERFORMANCE_HINT": spec.tuning.upper()}
         if spec.precision in _HINTS:
             config["INFERENCE_PRECISION_HINT"] = _HINTS[spec.precision]
@@ -43,7 +44,7 @@ class OpenVINOEngine:
 
         def graph() -> Any:
             model = core.read_model(spec.graph)
-            if self._normalise is not None and bf16 and many:
+            if self._normalise is not None and (bf16 or self._int8) and many:
                 # A quarter of the bytes to gather, and one pass less over them. In fp32 it would not be exact.
                 self._normalise.put_before(model, NodeMaker())
                 self._normalise = None
@@ -65,7 +66,9 @@ class OpenVINOEngine:
         self._memory = imported.memory  # the last to go: attributes are dropped in the order in which they were set
 
     @property
-    def precision(self) -> Literal["fp32", "bf16"]:
+    def precision(self) -> Literal["fp32", "bf16", "int8"]:
+        if self._int8:
+            return "int8"
         hint = str(self._compiled.get_property("INFERENCE_PRECISION_HINT"))
         return "bf16" if "bf" in hint else "fp32"
 

@@ -48,3 +48,14 @@ def this_processor() -> Processor:
         facts.setdefault(name.strip().casefold(), value.strip())
     features = (facts.get("flags") or facts.get("features") or "").split()
     return Processor(facts.get("model name") or platform.processor() or platform.machine(), tuple(features))
+
+
+INT8 = "int8"
+
+
+def int8_graph() -> str:
+    """What an int8 graph for this processor is kept as.
+
+    One without int8 products adds two of them in 16 bits, where the sum may be cut off: its weights have 7 bits.
+    """
+    return INT8 if this_processor().has_int8 else f"{INT8}-7bit"
