@@ -85,7 +85,7 @@ def offered(resnext: RunResnext, line: str) -> list[str]:
     [
         ("resnext cl", ["classify"]),
         ("resnext classify --prec", ["--precision"]),
-        ("resnext classify --precision ", ["auto", "fp32", "bf16"]),
+        ("resnext classify --precision ", ["auto", "fp32", "bf16", "int8"]),
         ("resnext classify -f j", ["jsonl", "json"]),
         ("resnext features --kind m", ["multiscale"]),
         ("resnext classify --engine t", ["torch"]),

@@ -1,6 +1,5 @@
 """`resnext quantize`: an int8 graph of a model, made and measured on photos of one's own."""
 
-import os
 import sys
 from dataclasses import dataclass
 from typing import Annotated
@@ -56,7 +55,9 @@ def quantize(
     what was measured. Needs the extra int8. Exit status: 0 kept, 2 wrong usage, 3 it can't be had as wanted.
     """
     from resnext.commands import requests
+    from resnext.console.interrupts import dying_of_signals
     from resnext.console.terminal import use_color
+    from resnext.images.resources import processors
     from resnext.info import quantization as page_of
     from resnext.info.page import Page, write_json
     from resnext.outputs import terminal_width
@@ -66,27 +67,28 @@ def quantize(
 
     if inputs.frames != 1:
         raise UsageError("--frames is not for quantize: it takes the first of each file")
-    found = run(
-        QuantizeRequest(
-            paths=tuple(inputs.paths or ()),
-            model=ModelRequest(
-                model=model.model,
-                weights=model.weights,
-                offline=model.offline,
-                precision="fp32",
-                outputs=("logits", "pooled"),
-                tuning="throughput",
+    with dying_of_signals("interrupted; nothing was kept"):
+        found = run(
+            QuantizeRequest(
+                paths=tuple(inputs.paths or ()),
+                model=ModelRequest(
+                    model=model.model,
+                    weights=model.weights,
+                    offline=model.offline,
+                    precision="fp32",
+                    outputs=("logits", "pooled"),
+                    tuning="throughput",
+                ),
+                sources=requests.source_config(inputs, model.offline),
+                max_megapixels=inputs.max_image_megapixels,
+                workers=processors(),
+                calibrate=quantization.calibrate,
+                validate=quantization.validate,
+                agreement=quantization.agreement,
+                again=quantization.overwrite,
             ),
-            sources=requests.source_config(inputs, model.offline),
-            max_megapixels=inputs.max_image_megapixels,
-            workers=os.cpu_count() or 1,
-            calibrate=quantization.calibrate,
-            validate=quantization.validate,
-            agreement=quantization.agreement,
-            again=quantization.overwrite,
-        ),
-        messages.notices(),
-    )
+            messages.notices(),
+        )
     if quantization.json:
         write_json(found)
     else:

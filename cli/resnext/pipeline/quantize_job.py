@@ -54,7 +54,7 @@ def quantize(request: QuantizeRequest, notices: "Notices") -> dict[str, Any]:
         ModelError: the model can't be had, or int8 does not agree as wanted; nothing is kept.
         OutputError: the store can't be written.
     """
-    from resnext.images.loading import loader
+    from resnext.images.loading import Decoding, loader
     from resnext.pipeline.sampling import sample
     from resnext.shelf.shelf import Shelf
     from resnext.sources import find
@@ -62,10 +62,11 @@ def quantize(request: QuantizeRequest, notices: "Notices") -> dict[str, Any]:
     begin = time.monotonic()
     shelf = Shelf(notices)
     opened = shelf.open(request.model)
-    load = loader(opened.preprocessing, opened.transform, max_megapixels=request.max_megapixels)
     notices.info("reading photos")
-    wanted = request.calibrate + request.validate
-    found = sample(find(request.paths, request.sources), load, wanted, workers=request.workers)
+    decoding = Decoding(opened.preprocessing, max_megapixels=request.max_megapixels)
+    inputs = find(request.paths, request.sources)
+    count = request.calibrate + request.validate
+    found = sample(inputs, loader(decoding, opened.transform), count, workers=request.workers)
     if found.failed:
         notices.warning(f"{found.failed} of {found.found} inputs can't be used")
     calibration, validation = _divided(found.pixels, request)
