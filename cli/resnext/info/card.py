@@ -7,8 +7,7 @@ from typing import Any
 from resnext.engines.openvino.processor import int8_graph
 from resnext.errors import ModelError
 from resnext.info import quantization
-from resnext.info.amounts import age_text, millions_text, size_text
-from resnext.info.page import Page
+from resnext.info.page import Page, age_text, millions_text, size_text
 from resnext.models import catalog, weights
 from resnext.models.catalog import CatalogEntry, ModelName, ResNeXtShape
 from resnext.models.citations import bibtex

@@ -4,9 +4,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from resnext.info.amounts import millions_text, size_text
 from resnext.info.card import compiled_row, compiled_text
-from resnext.info.page import Page
+from resnext.info.page import Page, millions_text, size_text
 from resnext.models import catalog, weights
 from resnext.models.catalog import ModelName
 from resnext.models.checkpoints import Holdings, num_classes_of, resnet_of, ssl_resnext_of, stated_architecture

@@ -7,7 +7,7 @@ from typing import Any
 from resnext.errors import ModelError, UsageError
 from resnext.info.card import named
 from resnext.info.page import Column, Page
-from resnext.info.patterns import matches, with_wildcards
+from resnext.info.search import matches, with_wildcards
 from resnext.models import weights
 from resnext.models.catalog import ModelName
 from resnext.models.checkpoints import num_classes_of

@@ -104,12 +104,20 @@ class Page:
 
 
 def write_json(document: Any) -> None:
-    """Write one JSON document to stdout: ASCII only, so that it is valid for every parser and harmless on a terminal.
+    """Write one JSON document to stdout: ASCII alone, or on a terminal the letters that people read.
 
     Raises:
         OutputError: stdout can't be written.
     """
-    write_stdout(json.dumps(document, indent=2) + "\n")
+    write_stdout(json_text(document, terminal=Stdout().is_terminal) + "\n")
+
+
+def json_text(document: Any, *, terminal: bool) -> str:
+    """A document as JSON. What a terminal could obey is escaped in either case, as JSON escapes it."""
+    text = json.dumps(document, indent=2, ensure_ascii=not terminal)
+    if text.isascii():
+        return text
+    return "".join(each if each in ("\n", printable(each)) else json.dumps(each)[1:-1] for each in text)
 
 
 def write_stdout(text: str) -> None:
@@ -149,3 +157,30 @@ def _styled(text: str, style: str) -> "Text":
     from rich.text import Text
 
     return Text(printable(text), style=style)
+
+
+# -- sizes, ages and counts in words
+
+
+def size_text(size_bytes: float) -> str:
+    """Bytes in the decimal units that hubs and disks use: 18897000 -> "19 MB"."""
+    units = ["B", "kB", "MB", "GB", "TB"]
+    while size_bytes >= 999.5 and len(units) > 1:
+        size_bytes /= 1000
+        units.pop(0)
+    unit = units[0]
+    return f"{size_bytes:.1f} {unit}" if unit in ("GB", "TB") and size_bytes < 99.95 else f"{size_bytes:.0f} {unit}"
+
+
+def age_text(seconds: float) -> str:
+    """A time span in its largest unit: 7300 -> "2 hours"."""
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            count = int(seconds // length)
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return "less than a minute"
+
+
+def millions_text(count: float) -> str:
+    """A count of parameters: 25028904 -> "25.0 M"."""
+    return f"{count / 1e6:.1f} M"

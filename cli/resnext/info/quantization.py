@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from resnext.info.amounts import size_text
-from resnext.info.page import Page
+from resnext.info.page import Page, size_text
 
 
 def show(found: dict[str, Any], page: Page) -> None:

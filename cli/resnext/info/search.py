@@ -1,10 +1,10 @@
 """timm's pretrained models by name, those that can be used here marked. Imports timm: the list is made by its code."""
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 from resnext.errors import UsageError
 from resnext.info.page import Column, Page
-from resnext.info.patterns import matches, with_wildcards
 from resnext.models import catalog
 from resnext.models.catalog import CATALOG
 from resnext.models.hub import find_cached
@@ -100,3 +100,17 @@ def _unusable(cfg: dict[str, Any]) -> str | None:
     if (cfg.get("input_size") or (3,))[0] != 3:
         return "not for colour photos"
     return None
+
+
+# -- patterns as people type them: with * and ?, or a part of a name; upper and lower case are the same
+
+
+def with_wildcards(pattern: str) -> str:
+    """The pattern in lower case; one without wildcards is looked for anywhere in a name."""
+    pattern = pattern.strip().casefold()
+    return pattern if any(wildcard in pattern for wildcard in "*?[") else f"*{pattern}*"
+
+
+def matches(wildcards: str, *names: str) -> bool:
+    """Whether a pattern of `with_wildcards` finds one of the names."""
+    return any(fnmatchcase(name.casefold(), wildcards) for name in names)

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from resnext.info.amounts import millions_text
-from resnext.info.page import Page
+from resnext.info.page import Page, millions_text
 from resnext.models.catalog import CATALOG, CatalogEntry
 from resnext.shelf.choice import STATE_TEXTS, auto_choice, state_of
 from resnext.store.store import Store

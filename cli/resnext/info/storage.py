@@ -4,8 +4,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from resnext.info.amounts import age_text, size_text
-from resnext.info.page import Column, Page
+from resnext.info.page import Column, Page, age_text, size_text
 from resnext.models.hub import hub_cache_folder, timm_weights
 from resnext.store import inventory
 from resnext.store.inventory import Removed, StoredEntry

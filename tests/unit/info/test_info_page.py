@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from resnext.info.amounts import age_text, millions_text, size_text
 from resnext.info.health.privacy import private_names, redacted
-from resnext.info.page import Column, Page
-from resnext.info.patterns import matches, with_wildcards
+from resnext.info.page import Column, Page, age_text, json_text, millions_text, size_text
+from resnext.info.search import matches, with_wildcards
 
 
 @pytest.mark.parametrize(
@@ -64,6 +63,16 @@ def test_colour_is_only_where_it_is_wanted() -> None:
         page = Page(80, color)
         page.facts([("label", "text")])
         assert ("\x1b[" in page.text) is color
+
+
+def test_json_on_a_terminal_is_what_people_read_and_nothing_that_it_obeys() -> None:
+    import json
+
+    document = {"name": "Gr\u00fc\u00dfe \u732b", "evil": "\u202e\x1b[31m\udcff", "rows": [1, "a\nb"]}
+    shown = json_text(document, terminal=True)
+    assert "Gr\u00fc\u00dfe \u732b" in shown and not {"\u202e", "\x1b", "\udcff"} & set(shown)
+    assert json_text(document, terminal=False).isascii()
+    assert json.loads(shown) == json.loads(json_text(document, terminal=False)) == document
 
 
 @pytest.mark.parametrize(

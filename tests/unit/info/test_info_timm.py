@@ -85,5 +85,5 @@ def test_a_pickled_checkpoints_card(store: Store, tmp_path: Path, timm: Any) -> 
 
 def test_only_models_that_there_are_can_be_cited(store: Store) -> None:
     assert citation.report(SMALL, store, offline=True)["bibtex"].startswith("@misc{rw2019timm")
-    with pytest.raises(ModelError, match="no model is called"):
+    with pytest.raises(UsageError, match="no model is called"):
         citation.report("nosuch_model", store, offline=True)

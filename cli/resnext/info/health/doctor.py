@@ -9,10 +9,9 @@ from typing import Any, Literal
 
 from resnext.console.terminal import Notices
 from resnext.errors import ModelError, ResnextError
-from resnext.info.amounts import size_text
 from resnext.info.health import machine, packages
 from resnext.info.health.privacy import private_names, redacted
-from resnext.info.page import Page
+from resnext.info.page import Page, size_text
 from resnext.models import catalog, hub, weights
 from resnext.models.hub import hub_is_offline
 from resnext.shelf.choice import auto_choice, state_of
