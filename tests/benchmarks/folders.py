@@ -141,7 +141,7 @@ def features(setting: Setting) -> Iterator[Row]:
         given = (*options(setting, RESNEXT50), "-o", out, "--overwrite")
         command = [*resnext_command(), "features", *map(str, given), str(setting.photos)]
         timing = run(command, setting.env(cache), setting.work / "features.log")
-        lines = out.with_suffix(".jsonl").read_bytes().count(b'"status": "ok"')
+        lines = out.with_name(f"{out.name}.jsonl").read_bytes().count(b'"status": "ok"')
         if lines != count:
             raise RuntimeError(f"{out}: {count} photos, {lines} of them saved")
         return timing

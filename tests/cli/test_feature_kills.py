@@ -1,4 +1,4 @@
-"""`resnext features`, killed at any moment and resumed: bit by bit the files of an undisturbed run, in flat memory."""
+"""`resnext features`, killed at any moment and resumed: bit by bit the arrays of an undisturbed run, in flat memory."""
 
 import json
 import random
@@ -35,17 +35,33 @@ def inputs(tmp_path: Path) -> list[str]:
     return [*names, names[0], names[3]]
 
 
+def content(path: Path) -> Any:
+    if path.name.endswith(".run.json"):
+        return json.loads(path.read_bytes())["settings"]
+    if path.suffix == ".jsonl":
+        lines = path.read_bytes().splitlines()
+        return [line for line in lines if b'"ok"' in line], sorted(line for line in lines if b'"ok"' not in line)
+    if path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        rows = pyarrow.parquet.read_table(path).to_pylist()
+        worked = [(row["file"], row["vector"]) for row in rows if row["status"] == "ok"]
+        return worked, sorted((row["file"], row["error"]) for row in rows if row["status"] != "ok")
+    return path.read_bytes()
+
+
 def kill_and_resume(folder: Path, cache: Path, ending: str, inputs: list[str], kills: int, seed: int) -> int:
-    """Kill runs at moments from their start to their end, then let one end: bit by bit the files of one run."""
+    """Kill runs at moments from their start to their end, then let one end: bit by bit the arrays of one run.
+
+    Failures, which each run does again, stand in any place of the index.
+    """
 
     def command(output: Path) -> list[str]:
         kind = ["--kind", "multiscale", "--out-indices", "3,4"] if ending == "npz" else []
         return [sys.executable, "-m", "resnext", *LITE0, *kind, "-o", str(output), "--resume", *inputs]
 
-    def contents(name: str) -> dict[str, bytes]:
-        return {
-            path.name.removeprefix(name): path.read_bytes() for path in folder.iterdir() if path.name.startswith(name)
-        }
+    def contents(name: str) -> dict[str, Any]:
+        return {path.name.removeprefix(name): content(path) for path in folder.iterdir() if path.name.startswith(name)}
 
     def lines(index: Path) -> int:
         """How far a run is; an index is never behind a complete row."""
@@ -55,6 +71,7 @@ def kill_and_resume(folder: Path, cache: Path, ending: str, inputs: list[str], k
     environment = clean_environment(folder / "home", cache)
     quiet: dict[str, Any] = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     output = folder / f"killed.{ending}"
+    index = folder / f"killed.{ending}.jsonl"
     assert subprocess.run(command(folder / f"whole.{ending}"), timeout=600, **quiet).returncode == 1
     begin = time.monotonic()
     assert subprocess.run(command(folder / f"timed.{ending}"), timeout=600, **quiet).returncode == 1
@@ -64,12 +81,12 @@ def kill_and_resume(folder: Path, cache: Path, ending: str, inputs: list[str], k
     while hit < kills and tries < 3 * kills:
         tries += 1
         by_growth = generator.random() < 0.7
-        so_far = lines(output.with_suffix(".jsonl"))
+        so_far = lines(index)
         goal = so_far + generator.random() * 2 * (len(inputs) - so_far) / (kills - hit + 1)
         limit = time.monotonic() + (60 if by_growth else generator.random() * whole_run)
         with subprocess.Popen(command(output), **quiet) as process:
             while process.poll() is None and time.monotonic() < limit:
-                if by_growth and lines(output.with_suffix(".jsonl")) >= goal:
+                if by_growth and lines(index) >= goal:
                     break
                 time.sleep(0.001)
             time.sleep(generator.random() * 0.01)
@@ -77,8 +94,8 @@ def kill_and_resume(folder: Path, cache: Path, ending: str, inputs: list[str], k
             hit += process.wait() < 0
         if ending == "npy" and output.exists() and output.stat().st_size >= 128:
             np.load(output, mmap_mode="r")  # as it was left
-        note = folder / f"killed.{ending}.run.json"
-        if note.exists() and json.loads(note.read_bytes())["ended"] and hit < kills:
+        ended = output.exists() and lines(index) == len(inputs) if ending != "parquet" else output.exists()
+        if ended and hit < kills:
             for path in folder.glob("killed*"):  # it came to its end before all kills: once more from the start
                 path.unlink()
     assert subprocess.run(command(output), timeout=600, **quiet).returncode == 1

@@ -120,7 +120,7 @@ def test_rows_and_files_belong_together(resnext: RunResnext, tmp_path: Path, poo
     output = tmp_path / "out.npy"
     done = resnext(*LITE0, "-o", output, PHOTOS[2], broken, PHOTOS[0], "--summary-file", tmp_path / "summary.json")
     assert (done.returncode, done.stdout) == (1, ""), done.stderr
-    lines = lines_of(tmp_path / "out.jsonl")
+    lines = lines_of(tmp_path / "out.npy.jsonl")
     assert [(line["file"], line["row"]) for line in lines] == [
         (str(PHOTOS[2]), 0),
         (str(broken), None),
@@ -242,7 +242,7 @@ def test_other_settings_are_refused_by_name(resnext: RunResnext, tmp_path: Path)
     before = output.read_bytes()
     for option, words in (
         (("--kind", "logits"), "--kind pooled, not logits"),
-        (("--dtype", "float16", "--normalize"), "--dtype float32, not float16; --normalize False, not True"),
+        (("--dtype", "float16", "--normalize"), "--dtype float32, not float16; --normalize was not given then"),
         (("--precision", "fp32"), "--precision auto, not fp32"),
     ):
         done = resnext("features", "-m", "lite0", "-o", output, "--resume", *option, PHOTOS[0])

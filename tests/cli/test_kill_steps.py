@@ -86,7 +86,7 @@ def test_a_run_killed_at_every_step(
     if ending == "parquet":
         pytest.importorskip("pyarrow")
     from resnext.outputs.results.stored import stored_rows
-    from resnext.outputs.results.whole import whole_file_rows
+    from resnext.outputs.results.whole import WHOLE_FORMATS
 
     environment = clean_environment(tmp_path / "home", warm_cache)
     inputs = [str(SAMPLES / "coffee.png"), str(SAMPLES / "camera.tif"), "missing.jpg"]
@@ -113,7 +113,7 @@ def test_a_run_killed_at_every_step(
             with output.open("rb") as stream:
                 names = [row.name for row in stored_rows(stream, output, ending)]
         else:
-            names = [name for name, _, _ in whole_file_rows(output, ending)]
+            names = [name for name, _, _ in WHOLE_FORMATS[ending].rows(output)]
         assert sorted(map(str, names)) == sorted(str(os.fsencode(each)) for each in inputs), step
         assert {path.name for path in folder.iterdir()} == {output.name, f"{output.name}.run.json"}, step
         if status == 1:

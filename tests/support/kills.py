@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnext.outputs.run_note import sidecar_of
+from resnext.outputs.run_note import note_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,6 @@ def kill_and_resume(job: Job, folder: Path, ending: str, *, kills: int, seed: in
     assert subprocess.run(job.command(output), timeout=600, **quiet).returncode == job.code
     found = job.summary(output)
     left = {path.name for path in folder.iterdir() if path.name.startswith("killed")}
-    assert left == {output.name, sidecar_of(output).name, *(f"{output.name}{each}" for each in job.also)}
+    assert left == {output.name, note_of(output).name, *(f"{output.name}{each}" for each in job.also)}
     lost, twice = expected - found, found - expected
     return Toll(hit, found.total(), lost.total(), twice.total())

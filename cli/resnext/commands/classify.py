@@ -47,9 +47,9 @@ class OutputOptions(OptionGroup):
 
     title = "Output"
 
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the rows to a file.")] = (
-        None
-    )
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the rows to a file; - is stdout.")
+    ] = None
     format: Annotated[
         str | None,
         typer.Option(
@@ -57,6 +57,9 @@ class OutputOptions(OptionGroup):
             help="Default: by the ending of --output; else a table on a terminal, jsonl in a pipe.",
         ),
     ] = None  # fmt: skip
+    long: Annotated[bool, typer.Option("--long", help="CSV and TSV with a row a class instead of a row an input.")] = (
+        False
+    )
     json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False
     template: Annotated[
         str | None,
@@ -101,14 +104,19 @@ def classify(
 
     if not answers.tags and tags != TagOptions():
         raise UsageError(f"--{'sure' if tags.sure is not None else 'vocabulary'} is for tags: add --tags")
+    path = None if str(output.output) == "-" else output.output
+    notices = messages.notices()
+    if file.resume and path is not None:
+        model = requests.model_to_go_on_with(model, path, notices)
     request = ClassifyRequest(
         run=requests.run_request(inputs, model, compute, run, messages),
         labels=answers.labels,
         prediction=PredictionConfig(top_k=answers.top_k, threshold=answers.threshold, output_type=answers.output_type),
         label_type=answers.label_type,
         output=OutputRequest(
-            path=output.output,
-            format=choose_format(output.format, json=output.json, template=output.template, output=output.output),
+            path=path,
+            format=choose_format(output.format, json=output.json, template=output.template, output=path),
+            long=output.long,
             template=output.template or "",
             tags=answers.tags,
             overwrite=file.overwrite,
@@ -119,7 +127,5 @@ def classify(
     if run.dry_run:
         done = request.output.target().prepare(None)
         return list_inputs(request.run, done, as_json=output.json or output.format == "jsonl")
-    check_output(request.output)
-    requests.check_summary(run.summary_file)
-    notices = messages.notices()
+    requests.check_summary(run.summary_file, check_output(request.output))
     return run_job(request.run, lambda opened: Labelling(request, opened, notices), notices)

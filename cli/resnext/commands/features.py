@@ -76,8 +76,8 @@ def features(
 ) -> ExitCode:
     """Save what the network sees of photos: vectors and maps for numpy, scikit-learn, FAISS.
 
-    NAME.npy has a row for each input that worked, in the order given; NAME.jsonl a line for each input, with its row or
-    its error. Exit status: 0 all saved, 1 some inputs failed, 2 wrong usage, 3 could not run.
+    NAME.npy has a row for each input that worked, in the order given; NAME.npy.jsonl a line for each input, with its
+    row or its error. Exit status: 0 all saved, 1 some inputs failed, 2 wrong usage, 3 could not run.
     """
     from resnext.commands import requests
     from resnext.outputs.vectors.feature_file import FeatureLayout
@@ -97,6 +97,9 @@ def features(
     layout = FeatureLayout(path, "npy" if to_stdout else _format(path), arrays, what.dtype)
     _check_format(layout.format, what.kind, to_stdout)
     target = _target(layout, output.index, file, to_stdout=to_stdout)
+    notices = messages.notices()
+    if file.resume and not to_stdout:
+        model = requests.model_to_go_on_with(model, path, notices)
     asked = requests.run_request(inputs, model, compute, run, messages)
     request = FeaturesRequest(
         # Always one way to compute: a photo's numbers must not depend on how many come with it.
@@ -109,8 +112,8 @@ def features(
     if run.dry_run:
         return list_inputs(request.run, target.prepare(None), as_json=False)
     target.check()
-    requests.check_summary(run.summary_file)
-    return run_job(request.run, lambda opened: Extraction(request, opened), messages.notices())
+    requests.check_summary(run.summary_file, target.written_paths())
+    return run_job(request.run, lambda opened: Extraction(request, opened), notices)
 
 
 def _levels(value: str) -> tuple[int, ...]:

@@ -1,13 +1,17 @@
 """The groups of options that runs share -> the parts of their requests, checked against each other."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnext.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from resnext.commands.groups import MessageOptions
     from resnext.commands.options import ComputeOptions, InputOptions, ModelOptions, RunOptions
+    from resnext.console.terminal import Notices
     from resnext.pipeline.run import RunRequest
     from resnext.shelf.shelf import ModelRequest
     from resnext.sources.config import SourceConfig
@@ -43,8 +47,19 @@ def run_request(
     )
 
 
-def check_summary(path: Path | None) -> None:
-    """Refuse a --summary-file that can't be, before a model is loaded.
+def model_to_go_on_with(model: "ModelOptions", result: Path, notices: "Notices") -> "ModelOptions":
+    """For --resume with --model auto: the model that the rows of the result were made with, and say so."""
+    from resnext.outputs.run_note import model_in_note
+
+    name = model_in_note(result) if model.model.lower() == "auto" and model.weights is None else None
+    if name is None:
+        return model
+    notices.info(f"going on with {name}, which {result.name} was made with")
+    return replace(model, model=name)
+
+
+def check_summary(path: Path | None, others: "Iterable[tuple[str, Path]]") -> None:
+    """Refuse a --summary-file that can't be, before a model is loaded; `others` are what the run writes besides.
 
     Raises:
         UsageError, OutputError: as check_summary_file.
@@ -52,7 +67,7 @@ def check_summary(path: Path | None) -> None:
     if path is not None:
         from resnext.outputs.summary import check_summary_file
 
-        check_summary_file(path)
+        check_summary_file(path, others)
 
 
 def _model_request(model: "ModelOptions", compute: "ComputeOptions") -> "ModelRequest":

@@ -80,7 +80,7 @@ def tag(
 
     _check(inputs, sidecars, file)
     output = _output(sidecars, file)
-    check_output(output)
+    written = check_output(output)
     if sidecars.undo:
         paths = tuple(inputs.paths or ())
         return tag_job.undo_all(paths, sidecars.manifest, dry_run=run.dry_run, output=output)
@@ -97,7 +97,7 @@ def tag(
         sidecars=wanted,
         output=output,
     )
-    requests.check_summary(run.summary_file)
+    requests.check_summary(run.summary_file, written)
     notices = messages.notices()
     return run_job(request.run, lambda opened: tag_job.Tagging(request, opened, notices), notices)
 

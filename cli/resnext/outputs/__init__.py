@@ -3,7 +3,7 @@
 import io
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -11,7 +11,7 @@ from resnext.errors import OutputError, ResnextError, UsageError
 from resnext.outputs.done import DoneInputs
 from resnext.outputs.run_note import Settings
 from resnext.outputs.stdout import ReaderGone, Stdout
-from resnext.outputs.writers import FORMATS, Writer, format_for
+from resnext.outputs.writers import CAN_BE_PACKED, DELIMITED, FORMATS, PACKED, Writer, format_for
 from resnext.records import Answer, Failure, Features
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class OutputRequest(NamedTuple):
     tags: bool = False
     overwrite: bool = False
     resume: bool = False
+    long: bool = False
 
     @property
     def resumable(self) -> Path | None:
@@ -69,14 +70,16 @@ def choose_format(explicit: str | None, *, json: bool, template: str | None, out
     if template is not None:
         return "template"
     if json or explicit is not None:
-        return explicit or "jsonl"
+        format = explicit or "jsonl"
+        packed = output is not None and output.name.lower().endswith(PACKED) and format in CAN_BE_PACKED
+        return f"{format}{PACKED}" if packed else format
     if output is not None:
         return format_for(str(output))
     return "table" if sys.stdout is not None and sys.stdout.isatty() else "jsonl"
 
 
-def check_output(request: OutputRequest) -> None:
-    """Refuse an output that can't be, before a model is loaded for it.
+def check_output(request: OutputRequest) -> Iterator[tuple[str, Path]]:
+    """Refuse an output that can't be, before a model is loaded for it; gives what will be written, and where.
 
     Raises:
         UsageError: options that contradict each other; a file that exists.
@@ -86,6 +89,8 @@ def check_output(request: OutputRequest) -> None:
         raise UsageError("--resume goes on with a file: --output FILE")
     if request.resume and request.overwrite:
         raise UsageError("--resume and --overwrite contradict each other")
+    if request.long and request.format.removesuffix(PACKED) not in DELIMITED:
+        raise UsageError("--long is a form of csv and tsv: --format csv, or --output NAME.csv")
     if request.format == "template":
         from resnext.outputs.writers.template import parse_template
 
@@ -96,7 +101,9 @@ def check_output(request: OutputRequest) -> None:
         from resnext.outputs.writers.parquet import require_parquet
 
         require_parquet()
-    request.target().check()
+    target = request.target()
+    target.check()
+    return target.written_paths()
 
 
 class Output:
@@ -159,4 +166,4 @@ class Output:
 
 def terminal_width() -> int:
     """Columns of the terminal, COLUMNS first; 80 where there is none."""
-    return max(40, shutil.get_terminal_size((80, 24)).columns)
+    return max(20, shutil.get_terminal_size((80, 24)).columns)

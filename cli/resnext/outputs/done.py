@@ -1,5 +1,6 @@
-"""What a result file already holds: which inputs are done, which rows stay, where its last whole row ends."""
+"""What a result already holds: which inputs are done, which rows stay, where its last whole row ends."""
 
+import os
 from array import array
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -17,22 +18,29 @@ _DIGEST_BYTES = 16  # 128 bits of BLAKE2: two names never meet, not even names t
 class DoneInputs:
     """The inputs that need not be done again, each as often as it was done: 20 bytes for each, not its name.
 
-    Add all names first, then ask. `failed` counts those that were done and have no answer.
+    Add all names first, then ask. A file that changed after `since`, in seconds since 1970, is done again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, since: float = 0.0) -> None:
+        self.since = since
         self._digests = bytearray()
         self._sorted: NDArray[np.bytes_] | None = None
         self._taken: NDArray[np.uint32]  # at the first of equal digests: how often it was asked for
         self.count = 0
-        self.failed = 0
         self.skipped = 0
 
-    def add(self, name: bytes, *, failed: bool = False) -> None:
-        """Note that the input of this exact name was done (once more)."""
-        self.failed += failed
+    def add(self, name: bytes, *, ok: bool = True) -> bool:
+        """Note that the input of this exact name was done (once more); gives whether its row stays."""
+        if not ok or (self.since and _changed_at(name) > self.since):
+            return False
         self._digests += _digest(name)
         self.count += 1
+        return True
+
+    def add_all(self, rows: Iterable[tuple[bytes, bool]]) -> None:
+        """Note rows by name and whether each has an answer."""
+        for name, ok in rows:
+            self.add(name, ok=ok)
 
     def take(self, name: bytes) -> bool:
         """Whether this input was done; each time that it was answers for one time that it is asked."""
@@ -71,7 +79,7 @@ class DoneInputs:
         self._taken = np.zeros(self.count, np.uint32)
 
 
-class Spans:
+class ByteRanges:
     """Byte ranges of a file, in order; neighbours are one range."""
 
     def __init__(self) -> None:
@@ -88,7 +96,35 @@ class Spans:
         return iter(zip(self._edges[::2], self._edges[1::2], strict=True))
 
 
+def _one_spelling(name: bytes) -> bytes:
+    """The same bytes for all spellings of a path: x, ./x and the absolute one. What is no path stays as it is."""
+    if b"://" in name or name == b"-":
+        return name
+    if not name.startswith(b"/"):
+        try:
+            name = os.getcwdb() + b"/" + name  # noqa: PTH109  # bytes
+        except OSError:  # the working folder is gone
+            return name
+    while b"/./" in name or b"//" in name:
+        name = name.replace(b"/./", b"/").replace(b"//", b"/")
+    return name
+
+
+def _changed_at(name: bytes) -> float:
+    """When an input last changed, contents or place, in seconds since 1970; 0 for what is no file here.
+
+    A frame changes with its file, a member with its archive.
+    """
+    for path in (name, name.partition(b"#frame=")[0], name.partition(b"!/")[0]):
+        try:
+            status = os.stat(path)  # noqa: PTH116  # bytes
+        except (OSError, ValueError):
+            continue
+        return max(status.st_mtime, status.st_ctime)
+    return 0.0
+
+
 def _digest(name: bytes) -> bytes:
     import hashlib  # most runs have nothing done yet
 
-    return hashlib.blake2b(name, digest_size=_DIGEST_BYTES).digest()
+    return hashlib.blake2b(_one_spelling(name), digest_size=_DIGEST_BYTES).digest()

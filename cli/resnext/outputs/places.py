@@ -1,17 +1,23 @@
-"""Whether results can be written at a place, and the lock that keeps other runs off while they are."""
+"""Files as results are written: held against other runs, written whole, replaced whole, none in another's place."""
 
 import os
+import shutil
+import stat
 import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from resnext.errors import OutputError
+from resnext.errors import OutputError, UsageError
 
 if sys.platform != "win32":  # there two runs on one file are not told apart
     import fcntl
 
+_READ_WRITE = os.O_RDWR | getattr(os, "O_BINARY", 0)
+
 
 def check_folder(name: str, path: Path) -> None:
-    """Refuse a file whose folder is not there or can't be written.
+    """Refuse a file whose folder is not there or can't be written, or whose name leaves no room for its note.
 
     Raises:
         OutputError: that is so.
@@ -20,19 +26,162 @@ def check_folder(name: str, path: Path) -> None:
         raise OutputError(f"{name}: can't write the results: its folder does not exist")
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"{name}: can't write the results: no permission to write in its folder")
+    longest = temporary_of(path.with_name(f"{path.name}.part.run.json"))
+    try:
+        os.lstat(longest)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OutputError(f"{name[:80]}...: can't write the results: {error.strerror}; give a shorter name") from error
 
 
-def lock(name: str, descriptor: int) -> None:
-    """Keep other runs off while this process lives. A file system that can't lock is written without.
+def real_path(name: str, path: Path) -> Path:
+    """Follow links, so that a link stays a link, to the new file. What is no file keeps its name: /dev/stdout.
 
     Raises:
-        OutputError: another run has the file.
+        OutputError: the working folder is gone, or a name is too long.
     """
-    if sys.platform == "win32":
-        return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise OutputError(f"{name}: another run is writing it") from error
+        return path if path.exists() and not path.is_file() else Path(os.path.realpath(path))
+    except OSError as error:
+        raise OutputError(f"{name[:80]}: can't write the results: {error.strerror or error}") from error
+
+
+def check_apart(written: Iterable[tuple[str, Path]]) -> None:
+    """Refuse two files of one run that are the same file, also through links. A pair is what it is, and its path.
+
+    Raises:
+        UsageError: two are.
+    """
+    found: dict[object, str] = {}
+    for what, path in written:
+        try:
+            status = path.stat()
+        except OSError:
+            keys: list[object] = [os.path.realpath(path)]
+        else:
+            if not stat.S_ISREG(status.st_mode):
+                continue  # a terminal or /dev/null takes both
+            keys = [os.path.realpath(path), (status.st_dev, status.st_ino)]
+        for key in keys:
+            other = found.setdefault(key, what)
+            if other != what:
+                raise UsageError(f"{path}: is both {other} and {what}; give one of them another name")
+
+
+def temporary_of(path: Path) -> Path:
+    """Where a file is written before it takes its place: a name that only we give."""
+    return path.with_name(f".{path.name}.resnext")
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write all bytes. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a small file whole or not at all: beside its place, then moved there.
+
+    Raises:
+        OSError: it can't be written; what stood there is as it was.
+    """
+    os.close(_replaced(path, lambda descriptor: write_all(descriptor, content)))
+
+
+def _replaced(path: Path, write: Callable[[int], None], lock: Callable[[int], None] | None = None) -> int:
+    """Put a new file in a place, whole or not at all; gives its descriptor, open and locked."""
+    temporary = temporary_of(path)
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, _READ_WRITE | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        if lock is not None:
+            lock(descriptor)
+        write(descriptor)
+        os.fsync(descriptor)
+        with suppress(FileNotFoundError):
+            shutil.copymode(path, temporary)
+        temporary.replace(path)
     except OSError:
-        return
+        os.close(descriptor)
+        temporary.unlink(missing_ok=True)
+        raise
+    return descriptor
+
+
+class HeldFiles:
+    """The files that a run has open, each locked against other runs and open once: a second lock would meet the first.
+
+    A file system that can't lock is written without.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._descriptors: dict[Path, int] = {}
+
+    def take(self, path: Path) -> bool:
+        """Open and lock a file; gives whether it is there.
+
+        Raises:
+            OutputError: another run has it.
+            OSError: it can't be opened for writing.
+        """
+        while path not in self._descriptors:
+            try:
+                self._hold(path, os.open(path, _READ_WRITE))
+            except FileNotFoundError:
+                return False
+            with suppress(OSError):
+                if os.path.samestat(os.fstat(self._descriptors[path]), path.stat()):
+                    break
+            self.drop(path)  # replaced between opening and locking
+        return True
+
+    def descriptor(self, path: Path) -> int:
+        """The descriptor of a file that is held, or of a new one.
+
+        Raises:
+            OutputError: another run has made it meanwhile.
+        """
+        if path not in self._descriptors:
+            try:
+                self._hold(path, os.open(path, _READ_WRITE | os.O_CREAT | os.O_EXCL, 0o666))
+            except FileExistsError as error:
+                raise OutputError(f"{self._name}: another run is writing it") from error
+        return self._descriptors[path]
+
+    def replace(self, path: Path, write: Callable[[int], None]) -> int:
+        """Put a new file in the place of one, whole or not at all, and hold that; gives its descriptor."""
+        descriptor = _replaced(path, write, self._lock)
+        self.drop(path)
+        self._descriptors[path] = descriptor
+        return descriptor
+
+    def drop(self, path: Path) -> None:
+        """Let one go."""
+        with suppress(KeyError, OSError):
+            os.close(self._descriptors.pop(path))
+
+    def close(self) -> None:
+        """Let all go."""
+        for path in list(self._descriptors):
+            self.drop(path)
+
+    def _hold(self, path: Path, descriptor: int) -> None:
+        try:
+            self._lock(descriptor)
+        except OutputError:
+            os.close(descriptor)
+            raise
+        self._descriptors[path] = descriptor
+
+    def _lock(self, descriptor: int) -> None:
+        if sys.platform == "win32":
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(f"{self._name}: another run is writing it") from error
+        except OSError:
+            return

@@ -1,20 +1,23 @@
-"""The note beside a result file, `<FILE>.run.json`: what its rows were made with.
+"""The note beside a result, `<FILE>.run.json`: what its rows were made with, and when the last run began.
 
-A run that goes on with the file must have the same settings and the same model, or its rows would not belong together.
-Nothing here knows photos: `features` keeps its notes the same way.
+A run that goes on with a result must have the same settings and the same model, or its rows would not belong together.
 """
 
 import json
 import os
 import stat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from resnext import __version__
 from resnext.errors import UsageError
+from resnext.outputs.places import replace_file
 
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 _MAX_BYTES = 1 << 20  # a real one has some hundred; a template may be long
+
+# Of parts: nothing in them counts yet; they grow; they are complete and only have to take their places.
+State = Literal["begun", "growing", "ended"]
 
 
 class Settings(NamedTuple):
@@ -24,94 +27,125 @@ class Settings(NamedTuple):
     values: dict[str, str | int | float | bool | None]
 
 
-def sidecar_of(path: Path) -> Path:
+class RunNote(NamedTuple):
+    """`began`: when the last run began, in seconds since 1970; a photo that changed later is done again."""
+
+    settings: Settings
+    state: State = "growing"
+    began: float = 0.0
+    version: int = _FORMAT_VERSION
+
+
+def note_of(path: Path) -> Path:
     """Where the note of a result file stands."""
     return path.with_name(f"{path.name}.run.json")
 
 
-def write_sidecar(path: Path, settings: Settings, *, ended: bool | None = None) -> None:
-    """Write the note of the result file `path`, whole or not at all. `ended` says whether its run came to an end.
+def write_note(path: Path, note: RunNote) -> None:
+    """Write the note of the result file `path`, whole or not at all.
 
     Raises:
         OSError: it can't be written.
     """
-    note: dict[str, Any] = {
-        "version": _FORMAT_VERSION,
+    content: dict[str, Any] = {
+        "version": note.version,
         "resnext": __version__,
-        "command": settings.command,
-        "settings": settings.values,
+        "command": note.settings.command,
+        "settings": note.settings.values,
+        "state": note.state,
+        "began": note.began,
     }
-    if ended is not None:
-        note["ended"] = ended
-    replace_file(sidecar_of(path), (json.dumps(note, indent=2) + "\n").encode())
+    replace_file(note_of(path), (json.dumps(content, indent=2) + "\n").encode())
 
 
-def has_ended(path: Path) -> bool:
-    """Whether the run that wrote `path` came to an orderly end, as its note says; a killed one did not."""
+def read_note(path: Path) -> RunNote | None:
+    """Give the note of the result file `path`, None where there is none.
+
+    Raises:
+        UsageError: what stands there is no note.
+    """
     try:
-        return json.loads(sidecar_of(path).read_bytes())["ended"] is True
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        content = json.loads(_content(note_of(path)))
+        version, command, values = content["version"], content["command"], dict(content["settings"])
+        state: State = content.get("state", "ended" if content.get("ended") is True else "growing")
+        if not isinstance(command, str) or state not in ("begun", "growing", "ended"):
+            raise ValueError("no note")
+        if version == 1:  # which told how an option was understood
+            values["--frames"] = values.get("--frames") or "all"
+            values["--precision"] = "auto" if values.get("--exact") else values.get("--precision")
+        return RunNote(Settings(command, values), state, float(content.get("began", 0)), version)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        raise UsageError(
+            f"{note_of(path)}: can't resume: it is not readable; give another name, or --overwrite"
+        ) from error
 
 
-def check_sidecar(path: Path, settings: Settings) -> None:
-    """Refuse to go on with the rows of `path` if other settings made them.
+def check_note(path: Path, note: RunNote | None, settings: Settings, *, versions: tuple[int, ...] = ()) -> RunNote:
+    """Refuse to go on with the rows of `path` if other settings made them; gives the note.
+
+    `versions` are those of earlier notes that are understood.
 
     Raises:
         UsageError: they did, or nothing says which did.
     """
-    sidecar = sidecar_of(path)
-    try:
-        note = json.loads(_content(sidecar))
-        version, command, made_with = note["version"], note["command"], dict(note["settings"])
-    except FileNotFoundError as error:
+    if note is None:
         raise UsageError(
-            f"{path}: can't resume: there is no {sidecar.name} beside it to say how it was made;"
+            f"{path}: can't resume: there is no {note_of(path).name} beside it to say how it was made;"
             " give another name, or --overwrite"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UsageError(f"{sidecar}: can't resume: it is not readable; give another name, or --overwrite") from error
-    if version != _FORMAT_VERSION:
-        raise UsageError(f"{sidecar}: can't resume: written by another version of resnext; give another name")
-    if command != settings.command:
-        raise UsageError(f"{path}: can't resume: it was made by 'resnext {command}'; give another name")
-    differences = [
-        f"{name} {_shown(made_with.get(name))}, not {_shown(settings.values.get(name))}"
-        for name in {**settings.values, **made_with}
-        if made_with.get(name) != settings.values.get(name)
-    ]
-    if differences:
-        listed = "; ".join(differences)
-        raise UsageError(
-            f"{path}: can't resume: it was made with {listed}; give the same, another name, or --overwrite"
         )
+    if note.version not in (_FORMAT_VERSION, *versions):
+        raise UsageError(
+            f"{note_of(path)}: can't resume: written by another version of resnext; give another name, or --overwrite"
+        )
+    if note.settings.command != settings.command:
+        raise UsageError(f"{path}: can't resume: it was made by 'resnext {note.settings.command}'; give another name")
+    then, now = note.settings.values, settings.values
+    differences = [_difference(name, then.get(name), now.get(name)) for name in {**now, **then}]
+    if listed := "; ".join(filter(None, differences)):
+        raise UsageError(
+            f"{path}: can't resume: it was made otherwise: {listed}; give the same, another name, or --overwrite"
+        )
+    return note
 
 
-def _content(sidecar: Path) -> bytes:
-    """The note's bytes. Raises OSError or ValueError for what is no note: a FIFO would block, a device never end."""
-    status = sidecar.stat()
-    if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
-        raise ValueError("no note")
-    return sidecar.read_bytes()
+def model_in_note(path: Path) -> str | None:
+    """The model that the rows of `path` were made with, also those of an unfinished run; None if nothing tells."""
+    path = Path(os.path.realpath(path))
+    for each in (path.with_name(f"{path.name}.part"), path):
+        try:
+            note = read_note(each)
+        except UsageError:
+            continue
+        model = note.settings.values.get("--model") if note is not None and note.state != "begun" else None
+        if isinstance(model, str) and model:
+            return model
+    return None
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a small file whole or not at all: beside its place, then moved there.
+def _difference(name: str, then: Any, now: Any) -> str:
+    """How a setting differs, in the words of a command line; empty if it does not."""
+    if then == now:
+        return ""
+    if now in (None, False):
+        return f"{name}{'' if then is True else _shown(then)} was given then"
+    if then in (None, False):
+        return f"{name} was not given then"
+    return f"other {name}" if _is_digest(then) else f"{name}{_shown(then)}, not{_shown(now)}"
 
-    Raises:
-        OSError: it can't be written; what stood there is as it was.
-    """
-    temporary = path.with_name(f"{path.name}.new")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("sha256:")
 
 
 def _shown(value: Any) -> str:
-    return "none" if value is None else str(value)
+    return "" if _is_digest(value) else f" {value}"
+
+
+def _content(note: Path) -> bytes:
+    """The note's bytes. Raises OSError or ValueError for what is no note: a FIFO would block, a device never end."""
+    status = note.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
+        raise ValueError("no note")
+    return note.read_bytes()

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from resnext.errors import OutputError
 from resnext.outputs.done import DoneInputs
@@ -28,6 +29,10 @@ class Stdout:
         """
         if sys.stdout is None or sys.stdout.closed:
             raise OutputError("stdout is closed; give --output FILE")
+
+    def written_paths(self) -> Iterator[tuple[str, Path]]:
+        """No file; see Result."""
+        return iter(())
 
     def prepare(self, settings: Settings | None) -> DoneInputs:
         """Nothing is done before; see ResultFile."""

@@ -1,22 +1,26 @@
 """`--summary-file`: a run in numbers, for scripts."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from resnext.errors import OutputError, UsageError
-from resnext.outputs.run_note import replace_file
+from resnext.outputs.places import check_apart, replace_file
 
 _MARK = "photos_per_second"
 
 
-def check_summary_file(path: Path) -> None:
+def check_summary_file(path: Path, others: Iterable[tuple[str, Path]] = ()) -> None:
     """Refuse a summary file that can't be, before the run. An older summary is replaced, nothing else is.
 
+    `others` are what the run writes besides, each file as what it is and its path.
+
     Raises:
-        UsageError: something else stands there.
+        UsageError: something else stands there; it is one of the others.
         OutputError: its folder does not exist.
     """
+    check_apart([*others, ("the --summary-file", path)])
     try:
         if not path.is_char_device() and path.exists() and _MARK not in json.loads(path.read_bytes()):
             raise ValueError("no summary")

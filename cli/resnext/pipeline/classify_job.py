@@ -80,15 +80,17 @@ class Labelling:
                 "weights": f"sha256:{model.weights_digest[:32]}",
                 "--labels": _digest_of(self._own_labels) if self._own_labels else None,
                 "--engine": request.run.model.engine,
-                "--precision": request.run.model.precision,
+                # As it was asked for: --exact decides it.
+                "--precision": "auto" if request.run.exact else request.run.model.precision,
                 "--exact": request.run.exact,
                 **request.run.model.adjustments.settings(),
                 "--top-k": min(request.prediction.top_k, model.num_classes),
                 "--threshold": request.prediction.threshold,
                 "--output-type": request.prediction.output_type,
                 "--label-type": request.label_type,
-                "--frames": request.run.frames,
+                "--frames": request.run.frames or "all",
                 "--template": request.output.template or None,
+                "--long": request.output.long,
                 **tag_settings(request.tags, self._tagger),
             },
         )
@@ -104,6 +106,7 @@ class Labelling:
             color=use_color(sys.stdout, request.run.color) and request.output.path is None,
             width=terminal_width(),
             template=request.output.template,
+            long=request.output.long,
             tags=request.tags is not None,
         )
         return WRITERS[self._target.format](stream, config)

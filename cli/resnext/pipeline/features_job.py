@@ -81,11 +81,12 @@ class Extraction:
                 "--dtype": request.dtype,
                 "--normalize": request.normalize,
                 "--engine": request.run.model.engine,
-                "--precision": request.run.model.precision,
+                # As it was asked for: --exact decides it.
+                "--precision": "auto" if request.run.exact else request.run.model.precision,
                 "--exact": request.run.exact,
                 **request.run.model.adjustments.settings(),
                 "--batch-size": request.run.model.batch_size,
-                "--frames": request.run.frames,
+                "--frames": request.run.frames or "all",
             },
         )
 

@@ -166,7 +166,7 @@ def _run(
             raise
     if not progress.done and not done.skipped:
         raise UsageError("nothing to do: the list is empty")
-    return ExitCode.SOME_FAILED if progress.failures or done.failed else ExitCode.OK
+    return ExitCode.SOME_FAILED if progress.failures else ExitCode.OK
 
 
 def _kept(rows: int, file: Path | None) -> str:

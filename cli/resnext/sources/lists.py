@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ _KINDS: dict[str, Kind] = {
 }  # fmt: skip
 _DEFAULT_COLUMN = "file"  # as our own output calls it: a filtered output is a list
 _EXACT_COLUMN = "file_b64"
+_ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
 _CHUNK_BYTES = 1 << 16
 _MAX_ENTRY_BYTES = 1 << 20  # what has no separator for so long is no list
 _GZIP = b"\x1f\x8b"
@@ -198,15 +200,24 @@ def _delimited(lines: _Lines, name: str, config: ListConfig, delimiter: str) -> 
             continue
         if column is None:
             column = _index(name, row, config)
-            exact = row.index(_EXACT_COLUMN) if config.column is None and _EXACT_COLUMN in row else None
+            if config.column is None and _EXACT_COLUMN in row:
+                exact = row.index(_EXACT_COLUMN)
+                if delimiter == "\t":  # a TSV of our own has escapes and no quotes
+                    rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         elif row and max(column, exact or 0) >= len(row):
             yield _bad(name, lines.number, "the row ends before its column")
         elif row:
             bytes_of_name = row[exact] if exact is not None else ""
-            if entry := _named(row[column], bytes_of_name):
+            value = _unescaped(row[column]) if exact is not None and delimiter == "\t" else row[column]
+            if entry := _named(value, bytes_of_name):
                 yield entry
             elif row[column] or bytes_of_name:
                 yield _bad(name, lines.number, f"no text under {_EXACT_COLUMN!r}")
+
+
+def _unescaped(cell: str) -> str:
+    r"""The text of a cell of our TSV, which writes tabs, line breaks and backslashes as \t, \n, \r, \\."""
+    return re.sub(r"\\([tnr\\])", lambda match: _ESCAPES[match[1]], cell)
 
 
 def _index(name: str, header: list[str], config: ListConfig) -> int:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resnext.errors import FailureCode, UsageError
-from resnext.outputs.done import DoneInputs, Spans
+from resnext.outputs.done import ByteRanges, DoneInputs
 from resnext.outputs.results.stored import stored_rows
 from resnext.records import Failure, Source
 
@@ -54,11 +54,11 @@ def test_two_hundred_thousand_done_inputs_are_a_few_megabytes() -> None:
     assert kept < 6e6 and peak < 8e6  # 20 bytes each
 
 
-def test_neighbouring_spans_are_one() -> None:
-    spans = Spans()
+def test_neighbouring_ranges_are_one() -> None:
+    ranges = ByteRanges()
     for start, end in ((0, 3), (3, 9), (12, 13)):
-        spans.add(start, end)
-    assert list(spans) == [(0, 9), (12, 13)]
+        ranges.add(start, end)
+    assert list(ranges) == [(0, 9), (12, 13)]
 
 
 HEADER = b"file,status,label_1,error,file_b64\n"

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from resnext.errors import FailureCode, InputError, OutputError, UsageError
-from resnext.outputs.run_note import Settings, sidecar_of
+from resnext.outputs.run_note import Settings, note_of
 from resnext.outputs.vectors.feature_file import FeatureFile, FeatureLayout
+from resnext.outputs.vectors.parquet import read_vectors
 from resnext.pipeline.features_job import checked
 from resnext.records import Failure, Features, Source
 
@@ -53,12 +54,28 @@ def run(layout: FeatureLayout, inputs: list[str] = INPUTS, settings: Settings = 
                 assert isinstance(source, Source)
                 target.write(record_of(source.file, layout))
     except Killed:
-        target._files.close()  # as the system does for a process that is gone
+        target._held.close()  # as the system does for a process that is gone
         raise
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+def contents(folder: Path) -> dict[str, Any]:
+    """All files: arrays bit by bit, rows in their order; failures, which are done again, in any place."""
+    return {path.name: content(path) for path in folder.iterdir()}
+
+
+def content(path: Path) -> Any:
+    if path.name.endswith(".run.json"):
+        note = json.loads(path.read_bytes())
+        return note["command"], note["settings"]
+    if path.suffix == ".jsonl":
+        lines = path.read_bytes().splitlines(keepends=True)
+        return [line for line in lines if b'"ok"' in line], sorted(line for line in lines if b'"ok"' not in line)
+    if path.suffix == ".parquet":
+        rows = [
+            (row["file"], row["file_b64"], row["status"], vector) for row, vector in read_vectors(path, vectors=True)
+        ]
+        return [(*texts, v.tobytes()) for *texts, v in rows if v is not None], sorted(t for *t, v in rows if v is None)
+    return path.read_bytes()
 
 
 def rows_of(layout: FeatureLayout) -> np.ndarray[Any, Any]:
@@ -91,7 +108,7 @@ def test_it_can_be_mapped_at_any_moment(tmp_path: Path) -> None:
 def test_killed_between_any_two_steps_it_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str, existing: str
 ) -> None:
-    """After every single system call that changes files; then --resume: bit by bit the files of one run."""
+    """After every single system call that changes files; then --resume: bit by bit the arrays of one run."""
     undisturbed = tmp_path / "undisturbed"
     undisturbed.mkdir()
     run(layout_of(undisturbed, format))
@@ -122,7 +139,7 @@ def test_killed_between_any_two_steps_it_goes_on(
 
 
 def unfinished(layout: FeatureLayout) -> bool:
-    return sidecar_of(layout.part).exists() and any(layout.part.parent.glob(f"{layout.part.name}.*.npy"))
+    return note_of(layout.part).exists() and any(layout.part.parent.glob(f"{layout.part.name}.*.npy"))
 
 
 def lines_of(layout: FeatureLayout) -> list[dict[str, Any]]:
@@ -161,15 +178,14 @@ def test_cut_at_any_byte_both_files_are_repaired(tmp_path: Path) -> None:
     """Also as a power cut leaves them: either file shorter than the other."""
     layout = layout_of(tmp_path, "npy")
     run(layout)
-    whole = contents(tmp_path)
-    note = sidecar_of(layout.path)
-    for name in ("out.npy", "out.jsonl"):
-        for size in range(0, len(whole[name]), 7):
-            for path, content in whole.items():
-                (tmp_path / path).write_bytes(content[:size] if path == name else content)
-            note.write_bytes(note.read_bytes().replace(b'"ended": true', b'"ended": false'))
+    expected = contents(tmp_path)
+    whole = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for name in ("out.npy", "out.npy.jsonl"):
+        for size in range(0, len(whole[tmp_path / name]), 7):
+            for path, data in whole.items():
+                path.write_bytes(data[:size] if path.name == name else data)
             run(layout, resume=True)
-            assert contents(tmp_path) == whole, (name, size)
+            assert contents(tmp_path) == expected, (name, size)
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -1,6 +1,5 @@
 """A result file killed between any two steps, cut at any byte, failing at any write: nothing lost, nothing twice."""
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,17 +9,16 @@ import pytest
 
 from resnext.errors import FailureCode, OutputError, UsageError
 from resnext.outputs import Output
-from resnext.outputs.results import result_file as files_module
 from resnext.outputs.results.result_file import ResultFile
-from resnext.outputs.results.whole import whole_file_rows
-from resnext.outputs.run_note import Settings, sidecar_of
-from resnext.outputs.writers import WRITERS, OutputConfig
+from resnext.outputs.results.whole import WHOLE_FORMATS
+from resnext.outputs.run_note import Settings, note_of
+from resnext.outputs.writers import WRITERS, OutputConfig, format_for
 from resnext.records import Classified, Failure, Label, Prediction, Source
 
 SETTINGS = Settings("classify", {"--model": "m", "--top-k": 1})
 OTHER = Settings("classify", {"--model": "m", "--top-k": 2})
 INPUTS = ["a.jpg", 'b",\n.jpg', os.fsdecode(b"caf\xe9.jpg"), "bad.jpg", "a.jpg", "d.jpg"]
-ENDINGS = ["jsonl", "csv", "tsv", "json", "parquet"]
+ENDINGS = ["jsonl", "csv", "tsv", "json", "parquet", "jsonl.gz", "csv.gz"]
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +42,7 @@ def run(
     **options: bool,
 ) -> list[str]:
     """One run as `classify` does it; gives the inputs that it did."""
-    target = ResultFile(path, path.suffix[1:], **options)
+    target = ResultFile(path, format_for(path.name), **options)
     target.check()
     done = target.prepare(settings)
     did = []
@@ -59,10 +57,9 @@ def run(
 
 def content(path: Path) -> list[Any]:
     """The rows, in an order that does not depend on the runs that it took."""
-    format = path.suffix[1:]
-    if format in ("json", "parquet"):
-        pytest.importorskip("pyarrow")
-        return sorted(json.dumps(row) for _, _, row in whole_file_rows(path, format))
+    format = format_for(path.name)
+    if format in WHOLE_FORMATS:
+        return sorted(data for _, _, data in WHOLE_FORMATS[format].rows(path))
     data = path.read_bytes()
     assert data.endswith(b"\n")
     return sorted(data.splitlines(keepends=True))
@@ -119,8 +116,8 @@ def killed_at(step: int, monkeypatch: pytest.MonkeyPatch, action: Callable[[], A
         targets: list[ResultFile] = []
         prepare = ResultFile.prepare
         patch.setattr(ResultFile, "prepare", lambda self, settings: targets.append(self) or prepare(self, settings))
-        for name in ("open", "dup", "write", "ftruncate", "fsync"):
-            patch.setattr(files_module.os, name, counted(getattr(os, name)))
+        for name in ("open", "write", "ftruncate", "fsync"):
+            patch.setattr(os, name, counted(getattr(os, name)))
         for name in ("replace", "unlink"):
             patch.setattr(Path, name, counted(getattr(Path, name)))
         patch.setattr(Output, "__exit__", lambda self, kind, *rest: REAL_EXIT(self, kind, *rest) if not kind else None)
@@ -130,7 +127,7 @@ def killed_at(step: int, monkeypatch: pytest.MonkeyPatch, action: Callable[[], A
             return True
         finally:
             for target in targets:
-                target._release()  # as the kernel does
+                target._held.close()  # as the kernel does
     return False
 
 
@@ -185,11 +182,11 @@ def test_other_settings_are_refused_in_words(path: Path) -> None:
         run(path, resume=True, settings=OTHER)
     with pytest.raises(UsageError, match="resnext classify"):
         run(path, resume=True, settings=Settings("features", SETTINGS.values))
-    sidecar_of(path).write_text("{")
+    note_of(path).write_text("{")
     with pytest.raises(UsageError, match="not readable"):
         run(path, resume=True)
-    sidecar_of(path).unlink()
-    with pytest.raises(UsageError, match=r"there is no out\.\w+\.run\.json beside it"):
+    note_of(path).unlink()
+    with pytest.raises(UsageError, match=r"there is no out\.[\w.]+\.run\.json beside it"):
         run(path, resume=True)
     assert path.read_bytes() == before
 

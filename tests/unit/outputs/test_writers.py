@@ -13,10 +13,12 @@ import pytest
 
 from resnext.errors import FailureCode, OutputError, UsageError
 from resnext.outputs import choose_format
-from resnext.outputs.writers import FORMATS, WHOLE_FORMATS, WRITERS, OutputConfig, format_for
+from resnext.outputs.results.whole import WHOLE_FORMATS
+from resnext.outputs.writers import FORMATS, PACKED, WRITERS, OutputConfig, format_for
 from resnext.outputs.writers.listing import listed
 from resnext.outputs.writers.template import parse_template
 from resnext.records import Classified, Failure, Label, Prediction, Source
+from support.tables import read_tsv
 
 # Bytes of names: quoting, line ends, escape sequences of every kind, markup, bidi, formulas, no UTF-8, options, length.
 HOSTILE_NAMES = [
@@ -77,18 +79,14 @@ def exact(row: dict[str, Any]) -> bytes:
 def test_the_file_is_found_again_from_every_row(terminal: bool, failed: bool) -> None:
     lines = written("jsonl", FILES, terminal=terminal, failed=failed)
     array = written("json", FILES, terminal=terminal, failed=failed)
-    delimited = {
-        delimiter: written(format, FILES, terminal=terminal, failed=failed)
-        for format, delimiter in (("csv", ","), ("tsv", "\t"))
-    }
+    table = written("csv", FILES, terminal=terminal, failed=failed)
+    tabs = written("tsv", FILES, terminal=terminal, failed=failed)
     template = written("template", FILES, terminal=terminal, failed=failed, template=r"{file_b64}\0")
     found = [
         [exact(json.loads(line)) for line in lines.splitlines()],
         [exact(row) for row in json.loads(array)],
-        *(
-            [exact(row) for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)]
-            for delimiter, text in delimited.items()
-        ),
+        [exact(row) for row in csv.DictReader(io.StringIO(table, newline=""), strict=True)],
+        [exact(row) for row in read_tsv(tabs)],
         [base64.b64decode(name) for name in template.split("\0")[:-1]],
     ]
     assert found == [HOSTILE_NAMES] * 5
@@ -164,9 +162,11 @@ def test_a_template_evaluates_nothing(template: str) -> None:
 
 
 def test_formats_are_written_in_one_list_only() -> None:
-    assert set(FORMATS) == {*WRITERS, *WHOLE_FORMATS} - {"template"}
+    assert set(FORMATS) == {each for each in (*WRITERS, *WHOLE_FORMATS) if not each.endswith(PACKED)} - {"template"}
     for ending, format in {"a.jsonl": "jsonl", "a.JSON": "json", "b.parquet": "parquet", "c.tsv": "tsv"}.items():
         assert format_for(ending) == format
+    for ending in ("a.jsonl.gz", "a.csv.GZ", "a.tsv.gz"):
+        assert format_for(ending) in WHOLE_FORMATS
     assert choose_format(None, json=False, template="{file}", output=Path("x.csv")) == "template"
     for explicit, json_too, template in (("xml", False, None), ("csv", True, None), ("csv", False, "{file}")):
         with pytest.raises(UsageError):

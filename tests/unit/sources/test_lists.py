@@ -37,6 +37,8 @@ def read(path: Path, null: bool = False, column: str | None = None) -> list[str]
         ("l.jsonl", b'{"file": "caf\\ufffd", "file_b64": "' + base64.b64encode(b"caf\xe9") + b'"}', ["caf\udce9"]),
         ("l.jsonl", b'{"file": "x", "file_b64": "###"}\n', ["!{path}:1"]),
         ("l.jsonl", b'{"file": "x", "file_b64": ""}\n', ["x"]),
+        ("l.tsv", b'file\tfile_b64\na\\tb\\nc\\\\t\t\n"q.jpg\t\n', ["a\tb\nc\\t", '"q.jpg']),
+        ("l.tsv", b'file\tid\n"a\tb"\t1\nc:\\new\t2\n', ["a\tb", "c:\\new"]),
         ("l.csv", b"file,file_b64\nx,\ncaf,Y2Fm6Q==\ny,###\n", ["x", "caf\udce9", "!{path}:4"]),
     ],
 )  # fmt: skip

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from resnext.errors import UsageError
+from resnext.outputs.writers.delimited import DELIMITERS, tsv_cells
 from resnext.outputs.writers.rows import name_in_row
 
-_DELIMITERS = {"csv": ",", "tsv": "\t"}
-# Formats to which rows can be added, and those whose rows can be read back.
-LINE_FORMATS = ("jsonl", *_DELIMITERS)
+# Formats to which rows can be added.
+LINE_FORMATS = ("jsonl", *DELIMITERS)
 MAX_ROW_BYTES = 64 << 20
 _STATUSES = {"ok": True, "error": False}
 
@@ -34,18 +34,23 @@ def stored_rows(stream: BinaryIO, path: Path, format: str) -> Iterator[StoredRow
         UsageError: one of them is no row that a run has written.
     """
     header: list[str] | None = None
-    end = 0
-    for number, raw in enumerate(_records(stream, path, quoted=format in _DELIMITERS), start=1):
-        start, end = end, end + len(raw)
+    start = end = 0
+    before: tuple[bytes, int] | None = None  # in the long form: name and rank of a row that others must follow
+    for number, raw in enumerate(_records(stream, path, quoted=format == "csv"), start=1):
+        end += len(raw)
         try:
             if format != "jsonl" and header is None:
                 header = _header(_cells(raw, format))
                 yield StoredRow(start, end, None, True)
-                continue
-            row = json.loads(raw) if header is None else dict(zip(header, _cells(raw, format), strict=True))
-            yield StoredRow(start, end, name_in_row(row), is_ok(row))
+            else:
+                row = json.loads(raw) if header is None else dict(zip(header, _cells(raw, format), strict=True))
+                name, ok = name_in_row(row), is_ok(row)
+                if header is not None and "classes" in row and (before := _incomplete(row, name, before)):
+                    continue
+                yield StoredRow(start, end, name, ok)
         except _NO_ROW as error:
             raise foreign(path, f"row {number}") from error
+        start = end
     _check_rest(stream, end, path, header, format)
 
 
@@ -53,7 +58,18 @@ _NO_ROW = (ValueError, KeyError, TypeError, csv.Error, RecursionError, StopItera
 
 
 def _cells(raw: bytes, format: str) -> list[str]:
-    return next(csv.reader([raw.decode()], delimiter=_DELIMITERS[format], strict=True))
+    if format == "tsv":
+        return tsv_cells(raw.decode().removesuffix("\n"))
+    return next(csv.reader([raw.decode()], strict=True))
+
+
+def _incomplete(row: dict[str, Any], name: bytes, before: tuple[bytes, int] | None) -> tuple[bytes, int] | None:
+    """Name and rank of a row of the long form if there must be more of its input; raises ValueError out of order."""
+    rank, classes = int(row["rank"] or 0), int(row["classes"])
+    expected = (name, before[1] + 1) if before is not None else (name, min(1, classes))
+    if (name, rank) != expected or (before is not None and name != before[0]) or rank > classes:
+        raise ValueError("out of order")
+    return (name, rank) if rank < classes else None
 
 
 def _records(stream: BinaryIO, path: Path, *, quoted: bool) -> Iterator[bytes]:

@@ -1,34 +1,45 @@
-"""Files that are made of all their rows at once, json and parquet: made from gathered rows, and read back as rows."""
+"""Files that are made of all their rows at once: made from gathered rows, and read back as such rows.
 
+json and parquet are made of JSON Lines; what is packed (.jsonl.gz) of the same rows unpacked, so that they are there as
+they come, whatever kills the run, and no reader meets half a gzip member.
+"""
+
+import gzip
 import json
 import os
+import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple, cast
 
-from resnext.outputs.results.stored import MAX_ROW_BYTES, foreign, is_ok
-from resnext.outputs.writers.lines import ARRAY_BEGIN, ARRAY_END, ARRAY_SEPARATOR
+from resnext.outputs.results.stored import LINE_FORMATS, MAX_ROW_BYTES, foreign, is_ok, stored_rows
+from resnext.outputs.writers.lines import ARRAY_BEGIN, ARRAY_END, ARRAY_SEPARATOR, json_line
 from resnext.outputs.writers.parquet import read_parquet, write_parquet
 from resnext.outputs.writers.rows import name_in_row
 
+_COPY_BYTES = 1 << 20
+_GZIP_LEVEL = 6
+Rows = Iterator[tuple[bytes, bool, bytes]]
 
-def whole_file_rows(path: Path, format: str) -> Iterator[tuple[bytes, bool, dict[str, Any]]]:
-    """Give name, "is done" and row for all rows of a finished json or parquet file.
 
-    Raises:
-        UsageError: it was not written by a run.
-    """
+class WholeFormat(NamedTuple):
+    """One format. `rows` gives name, "has an answer" and the row as it was gathered of all rows of a finished file;
+    `head` what stood before them; both raise UsageError for what no run has written. `make` raises OSError."""
+
+    gathered_as: str
+    binary: bool
+    rows: Callable[[Path], Rows]
+    make: Callable[[Path, Path], None]
+    head: Callable[[Path], bytes] = lambda path: b""
+
+
+def _read(path: Path, rows: Callable[[Path], Iterator[dict[str, Any]]]) -> Rows:
     try:
-        for row in read_parquet(path) if format == "parquet" else _array_rows(path):
-            yield name_in_row(row), is_ok(row), row
+        for row in rows(path):
+            yield name_in_row(row), is_ok(row), (json_line(row) + "\n").encode()
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise foreign(path, "what is in it") from error
-
-
-def _gathered_rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open("rb") as stream:
-        for line in stream:
-            yield json.loads(line)
 
 
 def _array_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -43,7 +54,7 @@ def _array_rows(path: Path) -> Iterator[dict[str, Any]]:
                 yield json.loads(line.rstrip().removesuffix(b","))
 
 
-def _finish_json(part: Path, target: Path) -> None:
+def _make_json(part: Path, target: Path) -> None:
     with part.open("rb") as rows, target.open("wb") as file:
         file.write(ARRAY_BEGIN.encode())
         separator = b""
@@ -55,11 +66,41 @@ def _finish_json(part: Path, target: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _finish_parquet(part: Path, target: Path) -> None:
-    write_parquet(_gathered_rows(part), target)
+def _make_parquet(part: Path, target: Path) -> None:
+    with part.open("rb") as lines:
+        write_parquet(map(json.loads, lines), target)
     with target.open("rb+") as file:
         os.fsync(file.fileno())
 
 
-# Each makes the file out of the rows that were gathered as JSON Lines.
-FINISHERS: dict[str, Callable[[Path, Path], None]] = {"json": _finish_json, "parquet": _finish_parquet}
+def _packed(format: str) -> WholeFormat:
+    def all_rows(path: Path) -> Iterator[tuple[bytes | None, bool, bytes]]:
+        try:
+            with gzip.open(path, "rb") as stream, gzip.open(path, "rb") as second:
+                for row in stored_rows(cast(BinaryIO, stream), path, format):
+                    yield row.name, row.ok, second.read(row.end - row.start)
+        except (OSError, EOFError, zlib.error) as error:
+            raise foreign(path, "what is in it") from error
+
+    def rows(path: Path) -> Rows:
+        return ((name, ok, data) for name, ok, data in all_rows(path) if name is not None)
+
+    def head(path: Path) -> bytes:
+        return next((data for name, _, data in all_rows(path) if name is None), b"")
+
+    def make(part: Path, target: Path) -> None:
+        with part.open("rb") as rows, target.open("wb") as file:
+            # Without name and time: the same rows give the same bytes.
+            with gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) as packed:
+                shutil.copyfileobj(rows, packed, _COPY_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
+
+    return WholeFormat(format, True, rows, make, head)
+
+
+WHOLE_FORMATS: dict[str, WholeFormat] = {
+    "json": WholeFormat("jsonl", False, lambda path: _read(path, _array_rows), _make_json),
+    "parquet": WholeFormat("jsonl", True, lambda path: _read(path, read_parquet), _make_parquet),
+    **{f"{format}.gz": _packed(format) for format in LINE_FORMATS},
+}

@@ -6,6 +6,7 @@ written when the last one is there.
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class FeatureStream:
     def __init__(self, layout: FeatureLayout, index: Path | None, *, overwrite: bool) -> None:
         self._layout, self._index, self._overwrite = layout, index, overwrite
         self._stdout = Stdout("npy")
-        self._failures = 0
+        self._failures = self._saved = 0
 
     def check(self) -> None:
         """Refuse an output that can't be.
@@ -40,6 +41,8 @@ class FeatureStream:
         if self._stdout.is_terminal:
             raise UsageError("features are no text for a terminal; give --output NAME.npy, or pipe them on")
         if self._index is not None:
+            if str(self._index) == "-":
+                raise UsageError("--index -: stdout has the features; give --index FILE")
             if self._index.exists() and not self._overwrite:
                 raise UsageError(f"{self._index}: exists already; give --overwrite, or --index another name")
             check_folder(str(self._index), self._index)
@@ -47,6 +50,11 @@ class FeatureStream:
     def prepare(self, settings: Settings | None) -> DoneInputs:
         """Nothing is done before; see FeatureFile."""
         return DoneInputs()
+
+    def written_paths(self) -> Iterator[tuple[str, Path]]:
+        """What a run may write, each file as what it is and its path."""
+        if self._index is not None:
+            yield "its index", self._index
 
     def __enter__(self) -> "FeatureStream":
         self._folder = tempfile.TemporaryDirectory(prefix="resnext-")
@@ -61,6 +69,7 @@ class FeatureStream:
             OutputError: the disk of temporary files is full.
         """
         self._failures += isinstance(record, Failure)
+        self._saved += not isinstance(record, Failure)
         self._file.write(record)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -83,6 +92,9 @@ class FeatureStream:
                 raise OutputError(f"{self._index}: can't write the index: {error.strerror or error}") from error
         elif self._failures:
             say("warning: rows are those of the inputs that worked; --index FILE tells which is whose")
+        if not self._saved:
+            say("warning: no input worked: nothing is written to stdout")
+            return
         with layout.path.open("rb") as file:
             while chunk := file.read(_COPY_BYTES):
                 self._stdout.write(chunk)

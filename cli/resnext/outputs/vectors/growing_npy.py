@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from resnext.outputs.places import write_all
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -37,11 +39,7 @@ class GrowingArray:
             ValueError: it is no array of ours, or one of another dtype.
             OSError: it can't be read.
         """
-        try:
-            file = self.path.open("rb")
-        except FileNotFoundError:
-            return 0
-        with file:
+        with self.path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size < HEADER_BYTES:  # killed while it was begun
                 return 0
@@ -50,10 +48,9 @@ class GrowingArray:
             return 0
         return (size - HEADER_BYTES) // self._row_bytes if self._row_bytes else 0
 
-    def begin(self, rows: int) -> None:
-        """Open the file for more rows, made if need be, behind the first `rows` of it."""
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        self._descriptor = os.open(self.path, flags, 0o666)
+    def begin(self, descriptor: int, rows: int) -> None:
+        """Go on in the open file behind the first `rows` rows of it."""
+        self._descriptor = descriptor
         self.trim(rows)
 
     def append(self, row: "NDArray[np.floating[Any]]") -> None:
@@ -62,15 +59,12 @@ class GrowingArray:
             self._row_shape, self._row_bytes = row.shape, row.nbytes
         elif row.shape != self._row_shape:
             raise RuntimeError(f"a row of shape {row.shape} for an array of {self._row_shape}")
-        view = memoryview(row.astype(self._descr, copy=False).tobytes())
-        while view:
-            view = view[os.write(self._descriptor, view) :]
+        write_all(self._descriptor, row.astype(self._descr, copy=False).tobytes())
 
     def count(self, rows: int) -> None:
         """Let the header say how many rows there are."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
-        if os.write(self._descriptor, self._header(rows)) != HEADER_BYTES:
-            raise OSError("the header could not be written whole")
+        write_all(self._descriptor, self._header(rows))
         os.lseek(self._descriptor, HEADER_BYTES + rows * self._row_bytes, os.SEEK_SET)
 
     def trim(self, rows: int) -> None:
@@ -83,11 +77,6 @@ class GrowingArray:
     def sync(self) -> None:
         """Wait until the disk has it."""
         os.fsync(self._descriptor)
-
-    def close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
 
     def _header(self, rows: int) -> bytes:
         # Before the first row nobody knows its shape.

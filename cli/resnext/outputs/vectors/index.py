@@ -1,12 +1,13 @@
 """The index of saved features: a line an input, in input order, that says which row is whose."""
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from resnext.outputs.results.stored import MAX_ROW_BYTES, foreign, is_ok
+from resnext.outputs.results.stored import MAX_ROW_BYTES, StoredRow, foreign, is_ok
 from resnext.outputs.writers.lines import json_line
 from resnext.outputs.writers.rows import error_keys, file_keys, name_in_row
 from resnext.records import Answer, Failure
@@ -22,11 +23,26 @@ class IndexLine:
     row: int | None
 
 
+def index_rows(stream: BinaryIO, path: Path) -> Iterator[StoredRow]:
+    """Give the lines as rows of a file, whatever array they belong to; raises as `index_lines`."""
+    for line in index_lines(stream, path, sys.maxsize):
+        yield StoredRow(line.start, line.end, line.name, line.row is not None)
+
+
 def index_line(record: Answer | Failure, row: int) -> bytes:
     """The line of one input; `row` is the number of its row if it worked."""
     failed = isinstance(record, Failure)
     outcome = {"status": "error" if failed else "ok", "row": None if failed else row}
     return (json_line({**file_keys(record.source.file), **outcome, **error_keys(record)}) + "\n").encode()
+
+
+def of_today(line: bytes) -> bytes:
+    """A line of the first version of the index as one of today."""
+    fields = json.loads(line)
+    error = fields.get("error") or {"code": "", "message": ""}
+    texts = {"error_code": error["code"], "error": error["message"]}
+    first = {"file": fields["file"], "file_b64": fields.get("file_b64", "")}
+    return (json_line({**first, "status": fields["status"], "row": fields["row"], **texts}) + "\n").encode()
 
 
 def index_lines(stream: BinaryIO, path: Path, rows: int) -> Iterator[IndexLine]:

@@ -17,25 +17,35 @@ _TEXTS = ("file", "file_b64", "status", "error_code", "error")
 
 
 def write_vectors(
-    groups: "Iterable[tuple[list[dict[str, Any]], NDArray[np.floating[Any]]]]", path: Path, dtype: str, length: int
+    groups: "Iterable[tuple[list[dict[str, Any]], NDArray[np.floating[Any]]]]",
+    path: Path,
+    dtype: str,
+    length: int | None,
 ) -> None:
-    """Write groups of index rows, each with the vectors (n, length) of those that worked, in their order."""
+    """Write groups of index rows, each with the vectors (n, length) of those that worked, in their order.
+
+    `length` is None where none worked: nobody knows it then.
+    """
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    vector = pa.list_(pa.from_numpy_dtype(np.dtype(dtype)), length)
+    number = pa.from_numpy_dtype(np.dtype(dtype))
+    vector = pa.list_(number) if length is None else pa.list_(number, length)
     texts = {name: pa.string() for name in _TEXTS}
     schema = pa.schema({**texts, "vector": vector})
     with pq.ParquetWriter(path, schema) as writer:
         for rows, vectors in groups:
-            worked = np.array([row["row"] is not None for row in rows], bool)
-            values = np.zeros((len(rows), length), dtype)
-            values[worked] = vectors
             columns = [pa.array([row[name] for row in rows], type) for name, type in texts.items()]
-            column = pa.FixedSizeListArray.from_arrays(
-                pa.array(values.reshape(-1)), type=vector, mask=pa.array(~worked)
-            )
+            if length is None:
+                column = pa.nulls(len(rows), vector)
+            else:
+                worked = np.array([row["row"] is not None for row in rows], bool)
+                values = np.zeros((len(rows), length), dtype)
+                values[worked] = vectors
+                column = pa.FixedSizeListArray.from_arrays(
+                    pa.array(values.reshape(-1)), type=vector, mask=pa.array(~worked)
+                )
             writer.write_table(pa.Table.from_arrays([*columns, column], schema=schema))
 
 

@@ -8,7 +8,17 @@ from resnext.errors import UsageError
 from resnext.outputs.writers.rows import OutputConfig
 from resnext.records import Classified, Failure
 
-__all__ = ["FORMATS", "WHOLE_FORMATS", "WRITERS", "OutputConfig", "Writer", "format_for"]
+__all__ = [
+    "CAN_BE_PACKED",
+    "DELIMITED",
+    "FORMATS",
+    "PACKED",
+    "WRITERS",
+    "LabelType",
+    "OutputConfig",
+    "Writer",
+    "format_for",
+]
 
 
 class Writer(Protocol):
@@ -41,10 +51,10 @@ def _json_array(stream: TextIO, config: OutputConfig) -> Writer:
     return JsonArrayWriter(stream, config)
 
 
-def _delimited(stream: TextIO, config: OutputConfig, delimiter: str) -> Writer:
+def _delimited(stream: TextIO, config: OutputConfig, format: str) -> Writer:
     from resnext.outputs.writers.delimited import DelimitedWriter
 
-    return DelimitedWriter(stream, config, delimiter)
+    return DelimitedWriter(stream, config, format)
 
 
 def _template(stream: TextIO, config: OutputConfig) -> Writer:
@@ -58,14 +68,16 @@ WRITERS: dict[str, Callable[[TextIO, OutputConfig], Writer]] = {
     "table": _table,
     "jsonl": _json_lines,
     "json": _json_array,
-    "csv": lambda stream, config: _delimited(stream, config, ","),
-    "tsv": lambda stream, config: _delimited(stream, config, "\t"),
+    "csv": lambda stream, config: _delimited(stream, config, "csv"),
+    "tsv": lambda stream, config: _delimited(stream, config, "tsv"),
     "template": _template,
 }
-# A file of these is made of all its rows at once; until then they gather as JSON Lines.
-WHOLE_FORMATS = ("json", "parquet")
 # What --format takes; a template is asked for by its own option.
 FORMATS = ("table", "jsonl", "json", "csv", "tsv", "parquet")
+# Packed by the ending of a file, on top of its format.
+PACKED = ".gz"
+DELIMITED = ("csv", "tsv")
+CAN_BE_PACKED = ("jsonl", *DELIMITED)
 _SUFFIXES = {
     **{".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv", ".tab": "tsv"},
     **{".parquet": "parquet", ".txt": "table"},
@@ -78,8 +90,10 @@ def format_for(path: str) -> str:
     Raises:
         UsageError: none does.
     """
-    suffix = PurePath(path).suffix.lower()
-    if suffix not in _SUFFIXES:
+    name = PurePath(path).name.lower()
+    packed = name.endswith(PACKED)
+    format = _SUFFIXES.get(PurePath(name.removesuffix(PACKED)).suffix)
+    if format is None or (packed and format not in CAN_BE_PACKED):
         endings = ", ".join(_SUFFIXES)
-        raise UsageError(f"{path}: the ending names no format; use one of {endings}, or give --format")
-    return _SUFFIXES[suffix]
+        raise UsageError(f"{path}: the ending names no format; use one of {endings}, .jsonl.gz, .csv.gz, or --format")
+    return f"{format}{PACKED}" if packed else format

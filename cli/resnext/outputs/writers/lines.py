@@ -1,15 +1,24 @@
-"""JSON Lines, and one JSON array. ASCII only: valid for every parser, and harmless on a terminal."""
+"""JSON Lines, and one JSON array. In pipes and files ASCII only, valid for every parser; on a terminal for people."""
 
 import json
 from typing import Any, TextIO
 
+from resnext.console.terminal import printable
 from resnext.outputs.writers.rows import OutputConfig, row_of
 from resnext.records import Classified, Failure
 
 
-def json_line(row: dict[str, Any]) -> str:
-    """A row as one line of JSON Lines, without its end."""
-    return json.dumps(row, allow_nan=False)
+def json_line(row: dict[str, Any], *, terminal: bool = False) -> str:
+    r"""A row as one line of JSON Lines, without its end.
+
+    On a terminal letters of all languages are shown; what it could obey stands there as \\uNNNN: the same row.
+    """
+    if not terminal:
+        return json.dumps(row, allow_nan=False)
+    return "".join(
+        char if printable(char) == char else json.dumps(char)[1:-1]
+        for char in json.dumps(row, allow_nan=False, ensure_ascii=False)
+    )
 
 
 class JsonLinesWriter:
@@ -22,7 +31,8 @@ class JsonLinesWriter:
         return
 
     def write(self, record: Classified | Failure) -> None:
-        self._stream.write(json_line(row_of(record, self._config)) + "\n")
+        row = row_of(record, self._config)
+        self._stream.write(json_line(row, terminal=self._config.terminal) + "\n")
 
     def end(self) -> None:
         return
@@ -42,7 +52,8 @@ class JsonArrayWriter:
         self._stream.write(ARRAY_BEGIN)
 
     def write(self, record: Classified | Failure) -> None:
-        self._stream.write(self._separator + json_line(row_of(record, self._config)))
+        row = row_of(record, self._config)
+        self._stream.write(self._separator + json_line(row, terminal=self._config.terminal))
         self._separator = ARRAY_SEPARATOR
 
     def end(self) -> None:

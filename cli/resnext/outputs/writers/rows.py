@@ -18,7 +18,8 @@ class OutputConfig:
     """What stands in every row.
 
     `terminal` says that the rows go to one: then nothing that it could obey is written. `color` and `width` (columns)
-    concern the table alone, `template` the format of that name. `tags`: every row has its tags.
+    concern the table alone, `template` the format of that name, `long` (a row a class) csv and tsv.
+    `tags`: every row has its tags.
     """
 
     model: str
@@ -29,6 +30,7 @@ class OutputConfig:
     color: bool = False
     width: int = 80
     template: str = ""
+    long: bool = False
     tags: bool = False
 
 

@@ -1,0 +1,376 @@
+"""Nothing that was computed is lost or mixed, and nothing that a run did not make is touched."""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support.program import SAMPLES, RunResnext, clean_environment
+
+COFFEE, CAMERA, CHINA = SAMPLES / "coffee.png", SAMPLES / "camera.tif", SAMPLES / "china.jpg"
+ROWS = ["jsonl", "csv", "json", "parquet"]
+VECTORS = ["npy", "npz", "parquet"]
+posix = pytest.mark.skipif(sys.platform == "win32", reason="locks and links as POSIX has them")
+
+
+def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Every file with its content and when it was last written."""
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir() if path.is_file()}
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+    with opened as lines:
+        return [json.loads(line) for line in lines]
+
+
+def files_in(output: Path) -> list[str]:
+    """The names in a result of either command."""
+    if output.suffix == ".parquet":
+        import pyarrow.parquet
+
+        names: list[str] = pyarrow.parquet.read_table(output).column("file").to_pylist()
+        return names
+    if output.suffix in (".npy", ".npz"):
+        return [row["file"] for row in rows_of(output.with_name(f"{output.name}.jsonl"))]
+    if output.suffix == ".json":
+        return [row["file"] for row in json.loads(output.read_bytes())]
+    if output.suffix == ".csv":
+        return [line.split(",")[0] for line in output.read_text().splitlines()[1:]]
+    return [row["file"] for row in rows_of(output)]
+
+
+# -- two runs, one file ----------------------------------------------------------------------------------------------
+
+
+@posix
+@pytest.mark.parametrize(
+    ("command", "ending", "old"),
+    [
+        *(("classify", ending, old) for ending in ("jsonl", "json") for old in (False, True)),
+        *(("features", ending, old) for ending in ("npy", "npz") for old in (False, True)),
+        *(("classify", "csv", False), ("classify", "parquet", True), ("features", "parquet", True)),
+    ],
+)
+def test_overwrite_keeps_off_a_file_that_another_run_is_writing(
+    resnext: RunResnext, tmp_path: Path, warm_cache: Path, command: str, ending: str, old: bool
+) -> None:
+    """The first run waits for its list meanwhile; both runs end as they should."""
+    if ending == "parquet":
+        pytest.importorskip("pyarrow")
+    folder = tmp_path / "results"
+    folder.mkdir()
+    output = folder / f"out.{ending}"
+    options = (command, "-m", "lite0", "-o", output)
+    if old:
+        assert resnext(*options, CHINA).returncode == 0
+    command_line = [sys.executable, "-m", "resnext", *options, "--overwrite", "--files-from", "-"]
+    with subprocess.Popen(
+        command_line,
+        env=clean_environment(tmp_path / "home", warm_cache),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as first:
+        assert first.stdin is not None
+        first.stdin.write(f"{COFFEE}\n".encode())
+        first.stdin.flush()
+        end = time.monotonic() + 60
+        while not any(str(COFFEE).encode() in each for each in contents(folder)):
+            assert time.monotonic() < end and first.poll() is None
+            time.sleep(0.02)
+        before = snapshot(folder)
+        for how in ("--overwrite", "--resume") if old else ("--overwrite",):
+            second = resnext(*options, how, CAMERA)
+            assert second.returncode == 3 and second.stderr.count("\n") == 1, second.stderr
+            assert "another run is writing it" in second.stderr
+        assert snapshot(folder) == before
+        first.communicate(f"{CAMERA}\n".encode(), timeout=60)
+    assert first.returncode == 0
+    assert files_in(output) == [str(COFFEE), str(CAMERA)]
+
+
+def contents(folder: Path) -> list[bytes]:
+    """Of all files that are there long enough to be read."""
+    found = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            found.append(path.read_bytes())
+    return found
+
+
+# -- no path twice ---------------------------------------------------------------------------------------------------
+
+
+@posix
+@pytest.mark.parametrize(
+    ("output", "other", "how"),
+    [
+        *(("out.jsonl", "out.jsonl", how) for how in ("same", "dotted", "symbolic", "hard")),
+        *(("out.json", f"out.json{each}", "same") for each in (".run.json", ".part", ".part.run.json")),
+        *(("out.npy", "out.npy.jsonl", how) for how in ("same", "symbolic", "hard")),
+        *(("out.npy", f"out.npy{each}", "same") for each in ("", ".run.json", ".part.pooled.npy", ".part.jsonl")),
+    ],
+)
+def test_a_summary_never_takes_the_place_of_results(
+    resnext: RunResnext, tmp_path: Path, output: str, other: str, how: str
+) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    command = ("features" if ".npy" in output else "classify", "-m", "lite0", "-o", folder / output)
+    assert resnext(*command, COFFEE).returncode == 0
+    target = folder / other
+    summary = {
+        "same": target,
+        "dotted": folder / "." / ".." / "results" / other,
+        "symbolic": tmp_path / "link.json",
+        "hard": tmp_path / "link.json",
+    }[how]
+    if how == "symbolic":
+        summary.symlink_to(target)
+    elif how == "hard":
+        os.link(target, summary)
+    before = snapshot(folder)
+    done = resnext(*command, "--overwrite", "--summary-file", summary, CAMERA)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "--summary-file" in done.stderr
+    assert snapshot(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("output", "own"),
+    [
+        *(("out.json", each) for each in ("out.json.part", "out.json.new", "out.json.part.run.json")),
+        *(("out.jsonl", each) for each in ("out.jsonl.part", "out.jsonl.new", "out.jsonl.run.json.new")),
+        *(("out.npz", each) for each in ("out.npz.new", "out.npz.part.jsonl", "out.npz.jsonl")),
+    ],
+)
+def test_files_that_no_run_has_made_are_left_alone(resnext: RunResnext, tmp_path: Path, output: str, own: str) -> None:
+    """Whatever the run does: it ends well beside them, or says what is in its way."""
+    command = ("features" if output.endswith(".npz") else "classify", "-m", "lite0", "-o", tmp_path / output)
+    (tmp_path / own).write_text("precious\n")
+    for options in ((), ("--overwrite",), ("--resume", "missing.jpg")):
+        done = resnext(*command, *options, COFFEE)
+        assert (tmp_path / own).read_text() == "precious\n", options
+        assert done.returncode in (0, 1) or own in done.stderr or "exists already" in done.stderr
+
+
+# -- features and their index ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+@pytest.mark.parametrize("missing", ["index", "array"])
+def test_resume_refuses_where_half_of_a_result_is_gone(
+    resnext: RunResnext, tmp_path: Path, ending: str, missing: str
+) -> None:
+    output = tmp_path / f"out.{ending}"
+    index = tmp_path / f"out.{ending}.jsonl"
+    command = ("features", "-m", "lite0", "-o", output, "--resume")
+    assert resnext(*command, COFFEE).returncode == 0
+    (index if missing == "index" else output).unlink()
+    before = snapshot(tmp_path)
+    done = resnext(*command, COFFEE, CAMERA)
+    assert done.returncode == 2 and "is gone" in done.stderr and done.stderr.count("\n") == 1
+    assert snapshot(tmp_path) == before
+
+
+def test_features_and_labels_of_one_name_live_side_by_side(resnext: RunResnext, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert resnext("features", "-m", "lite0", "-o", tmp_path / "p.npy", "--resume", COFFEE).returncode == 0
+        assert resnext("classify", "-m", "lite0", "-o", tmp_path / "p.jsonl", "--resume", COFFEE).returncode == 0
+    assert files_in(tmp_path / "p.npy") == files_in(tmp_path / "p.jsonl") == [str(COFFEE)]
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+def test_a_run_of_the_first_version_is_gone_on_with(resnext: RunResnext, tmp_path: Path, ending: str) -> None:
+    """Its index stood at NAME.jsonl, and said of an error `null` or code and message."""
+    output = tmp_path / f"out.{ending}"
+    command = ("features", "-m", "lite0", "--exact", "-o", output, "--resume")
+    assert resnext(*command, COFFEE, "missing.jpg", CAMERA).returncode == 1
+    vectors = np.load(output) if ending == "npy" else np.load(output)["pooled"]
+    index, note = tmp_path / f"out.{ending}.jsonl", tmp_path / f"out.{ending}.run.json"
+    expected = [row for row in rows_of(index) if row["status"] == "ok"]
+    old_lines = []
+    for row in rows_of(index):
+        error = {"code": row["error_code"], "message": row["error"]} if row["error"] else None
+        old = {"file": row["file"], "status": row["status"], "row": row["row"], "error": error}
+        old_lines.append(json.dumps(old) + "\n")
+    (tmp_path / "out.jsonl").write_text("".join(old_lines))
+    index.unlink()
+    content = json.loads(note.read_bytes())
+    settings = content["settings"] | {"--precision": "fp32", "--frames": 1}
+    note.write_text(json.dumps({"version": 1, "command": "features", "settings": settings, "ended": True}))
+    done = resnext(*command, COFFEE, "missing.jpg", CAMERA, CHINA)
+    assert done.returncode == 1 and "2 done before" in done.stderr, done.stderr
+    assert not (tmp_path / "out.jsonl").exists()
+    rows = rows_of(index)
+    assert rows[:2] == expected and [row["row"] for row in rows] == [0, 1, None, 2]
+    found = np.load(output) if ending == "npy" else np.load(output)["pooled"]
+    np.testing.assert_array_equal(found[:2], vectors)
+    assert len(found) == 3
+
+
+# -- a dry run -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "ending", "state"),
+    [
+        *(("features", "npy", state) for state in ("finished", "growing", "ended", "begun")),
+        *(("classify", "json", "growing"), ("classify", "json", "ended"), ("classify", "jsonl", "ended")),
+    ],
+)
+def test_a_dry_run_of_a_resumed_run_changes_nothing(
+    resnext: RunResnext, tmp_path: Path, command: str, ending: str, state: str
+) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    output = folder / f"out.{ending}"
+    options = (command, "-m", "lite0", "-o", output)
+    assert resnext(*options, COFFEE).returncode == 0
+    if state != "finished":
+        note = folder / f"out.{ending}.run.json"
+        parts = {"json": ["part"], "jsonl": ["part"], "npy": ["part.pooled.npy", "part.jsonl"]}[ending]
+        own = {"npy": ["out.npy", "out.npy.jsonl"]}.get(ending, [output.name])
+        for part, name in zip(parts, own, strict=True):
+            shutil.copy(folder / name, folder / f"out.{ending}.{part}")
+        if ending == "json":
+            row = json.loads(output.read_bytes())[0]
+            (folder / "out.json.part").write_text(json.dumps(row) + "\n")
+        (folder / f"out.{ending}.part.run.json").write_text(
+            json.dumps(json.loads(note.read_bytes()) | {"state": state})
+        )
+    before = snapshot(folder)
+    done = resnext(command, "--dry-run", "-o", output, "--resume", COFFEE, CAMERA)
+    assert (done.returncode, done.stdout.splitlines()) == (0, [str(CAMERA)]), done.stderr
+    assert snapshot(folder) == before
+    assert resnext(*options, "--resume", COFFEE, CAMERA).returncode == 0
+    assert sorted(files_in(output)) == sorted([str(COFFEE), str(CAMERA)])
+    assert not list(folder.glob("*part*"))
+
+
+@pytest.mark.parametrize("command", ["classify", "features"])
+def test_a_dry_run_says_what_is_not_there(resnext: RunResnext, tmp_path: Path, command: str) -> None:
+    done = resnext(command, "--dry-run", "nope", SAMPLES, cwd=tmp_path)
+    assert done.returncode == 1 and "nope" in done.stderr
+    assert done.stdout.splitlines()[0] == "nope" and len(done.stdout.splitlines()) == 9
+
+
+# -- what need not be done again -------------------------------------------------------------------------------------
+
+
+def later(path: Path) -> None:
+    """As if changed a second after all that was done."""
+    stamp = time.time() + 1
+    os.utime(path, (stamp, stamp))
+
+
+@pytest.mark.parametrize(
+    ("command", "ending"), [*(("classify", each) for each in ROWS), *(("features", each) for each in VECTORS)]
+)
+def test_a_photo_that_has_changed_is_done_again(resnext: RunResnext, tmp_path: Path, command: str, ending: str) -> None:
+    """Its new row takes the place of the old one, and the others stay."""
+    if ending == "parquet":
+        pytest.importorskip("pyarrow")
+    photos = [tmp_path / f"{number}.png" for number in range(3)]
+    for photo in photos:
+        shutil.copy(COFFEE, photo)
+    output = tmp_path / f"out.{ending}"
+    options = (command, "-m", "lite0", "-o", output, "--resume")
+    assert resnext(*options, *photos).returncode == 0
+    assert "3 done before" in resnext(*options, *photos).stderr
+    shutil.copy(CAMERA, photos[0])
+    later(photos[0])
+    done = resnext(*options, *photos)
+    assert done.returncode == 0 and "2 done before" in done.stderr, done.stderr
+    assert files_in(output) == [str(photos[1]), str(photos[2]), str(photos[0])]
+    if ending == "npy":
+        first, second, changed = np.load(output)
+        assert (first == second).all() and (first != changed).any()
+        assert [row["row"] for row in rows_of(tmp_path / "out.npy.jsonl")] == [0, 1, 2]
+    if ending == "jsonl":
+        assert [row["predictions"][0]["label"] for row in rows_of(output)] == ["espresso", "espresso", "tripod"]
+
+
+def test_a_photo_that_keeps_its_date_has_changed_too(resnext: RunResnext, tmp_path: Path) -> None:
+    """cp -p, unzip and rsync keep it."""
+    photo, output = tmp_path / "a.png", tmp_path / "out.jsonl"
+    shutil.copy2(COFFEE, photo)
+    options = ("classify", "-m", "lite0", "-o", output, "--resume", photo)
+    assert resnext(*options).returncode == 0
+    shutil.copy2(CAMERA, photo)
+    assert photo.stat().st_mtime < output.stat().st_mtime
+    assert resnext(*options).returncode == 0
+    assert [row["predictions"][0]["label"] for row in rows_of(output)] == ["tripod"]
+
+
+def test_all_spellings_of_a_path_are_one_file(resnext: RunResnext, tmp_path: Path) -> None:
+    shutil.copy(COFFEE, tmp_path / "x.png")
+    options = ("classify", "-m", "lite0", "-o", "out.jsonl", "--resume")
+    assert resnext(*options, "x.png", cwd=tmp_path).returncode == 0
+    for spelling in ("./x.png", str(tmp_path / "x.png"), ".//x.png", "."):
+        done = resnext(*options, spelling, cwd=tmp_path)
+        assert done.returncode == 0 and "1 done before" in done.stderr
+    assert [row["file"] for row in rows_of(tmp_path / "out.jsonl")] == ["x.png"]
+
+
+@pytest.mark.parametrize(("command", "ending"), [("classify", "jsonl"), ("features", "npy")])
+def test_auto_goes_on_with_the_model_of_the_rows(
+    resnext: RunResnext, tmp_path: Path, command: str, ending: str
+) -> None:
+    output = tmp_path / f"out.{ending}"
+    assert resnext(command, "-m", "lite0", "-o", output, COFFEE).returncode == 0
+    done = resnext(command, "-o", output, "--resume", COFFEE, CAMERA)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(f"resnext: going on with tf_efficientnet_lite0, which {output.name} was made with\n")
+    assert "warning" not in done.stderr and files_in(output) == [str(COFFEE), str(CAMERA)]
+
+
+# -- outputs that can't be -------------------------------------------------------------------------------------------
+
+
+@posix
+def test_a_place_that_is_none_is_one_line(tmp_path: Path, warm_cache: Path) -> None:
+    gone = tmp_path / "gone"
+    names = {"in a folder that is gone": "out.jsonl", "too long": str(tmp_path / ("n" * 250 + ".jsonl"))}
+    for command, ending in (("classify", "jsonl"), ("features", "npy")):
+        for what, name in names.items():
+            gone.mkdir()
+            line = f'cd "{gone}" && rmdir "{gone}" && exec "{sys.executable}" -m resnext {command} -m lite0 "$@"'
+            output = name.replace("jsonl", ending)
+            done = subprocess.run(
+                ["sh", "-c", line, "sh", "-o", output, COFFEE],
+                env=clean_environment(tmp_path / "home", warm_cache),
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            assert done.returncode in (2, 3) and done.stderr.count("\n") == 1, (what, done.stderr)
+            assert "can't write the results" in done.stderr or "longer than" in done.stderr
+
+
+def test_features_where_nothing_worked(resnext: RunResnext, tmp_path: Path) -> None:
+    """A table without vectors; nothing at all on stdout, so that its reader fails too."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    output = tmp_path / "out.parquet"
+    done = resnext("features", "-m", "lite0", "-o", output, "--resume", "missing.jpg")
+    assert done.returncode == 1, done.stderr
+    table = parquet.read_table(output)
+    assert table.column("error_code").to_pylist() == ["not_found"] and table.column("vector").null_count == 1
+    again = resnext("features", "-m", "lite0", "-o", output, "--resume", "missing.jpg", COFFEE)
+    assert again.returncode == 1 and parquet.read_table(output).column("status").to_pylist() == ["error", "ok"]
+    piped = resnext("features", "-m", "lite0", "missing.jpg")
+    assert (piped.returncode, piped.stdout) == (1, "") and "nothing is written to stdout" in piped.stderr
+
+
+def test_an_index_on_stdout_is_refused(resnext: RunResnext, tmp_path: Path) -> None:
+    done = resnext("features", "-m", "lite0", "-o", "-", "--index", "-", COFFEE, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "") and "--index" in done.stderr
+    assert not (tmp_path / "-").exists()
