@@ -128,9 +128,9 @@ def _difference(name: str, then: Any, now: Any) -> str:
     """How a setting differs, in the words of a command line; empty if it does not."""
     if then == now:
         return ""
-    if now in (None, False):
+    if now is None or now is False:
         return f"{name}{'' if then is True else _shown(then)} was given then"
-    if then in (None, False):
+    if then is None or then is False:
         return f"{name} was not given then"
     return f"other {name}" if _is_digest(then) else f"{name}{_shown(then)}, not{_shown(now)}"
 
