@@ -21,6 +21,7 @@ from resnext.errors import ExitCode, report_errors, say_error
 COMMANDS = {
     "classify": "Label photos: the best ImageNet classes of each, with their probabilities.",
     "tag": "Write tags of photos into XMP sidecars beside them; photos themselves are never touched.",
+    "evaluate": "Hold a model's answers against what is right, on photos of your own.",
     "features": "Save what the network sees of photos: vectors and maps for numpy, scikit-learn, FAISS.",
     "quantize": "Make a model twice as fast in int8, and measure on your own photos how far its labels agree.",
     "info": "Show the models of the shelf; with MODEL, the card of one.",

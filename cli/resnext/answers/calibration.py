@@ -81,21 +81,6 @@ def fitted_temperature(logits: NDArray[np.float32], truth: Sequence[Sequence[int
     return float(np.exp(_lowest(loss, *np.log(_TEMPERATURES))))
 
 
-def sure_for(target: float, scores: Sequence[float], right: Sequence[bool]) -> float | None:
-    """The lowest certainty from which on the tags are right as often as wanted; None where no certainty reaches that.
-
-    `scores` and `right` are those of each photo's tag at the lowest certainty that is of interest.
-    """
-    order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
-    ordered = np.asarray(scores, dtype=np.float64)[order]
-    hits = np.cumsum(np.asarray(right, dtype=np.float64)[order])
-    reached = hits / np.arange(1, len(ordered) + 1) >= target
-    # Equal scores are in or out together.
-    last_of_equals = np.append(ordered[1:] < ordered[:-1], True) if len(ordered) else reached
-    found = np.flatnonzero(reached & last_of_equals)
-    return float(ordered[found[-1]]) if len(found) else None
-
-
 def _log_sum(values: NDArray[np.float64]) -> NDArray[np.float64]:
     highest = values.max(axis=1)
     total: NDArray[np.float64] = highest + np.log(np.exp(values - highest[:, None]).sum(axis=1))

@@ -31,6 +31,10 @@ class Tagger:
         chance = self._sizes / max(num_classes, 1)
         self._chance = np.minimum(chance, 1 - 1e-9)
 
+    def with_config(self, config: TagConfig) -> "Tagger":
+        """The same vocabulary, chosen from in another way."""
+        return Tagger(self._entries, self._num_classes, config)
+
     def scores(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """How likely each entry is right, in the order of `entries`: at most 1; below 0 where chance would do better.
 

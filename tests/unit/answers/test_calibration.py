@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resnext.answers.calibration import expected_calibration_error, fitted_temperature, share_of, sure_for
+from resnext.answers.calibration import expected_calibration_error, fitted_temperature, share_of
 
 
 def test_the_temperature_with_which_labels_were_drawn_is_found() -> None:
@@ -38,15 +38,3 @@ def test_the_calibration_error_is_the_gap_between_belief_and_truth() -> None:
     assert expected_calibration_error(believed, np.arange(100) < 50) == pytest.approx(0.4)
     assert expected_calibration_error(np.array([1.0, 0.0]), np.array([True, False])) == 0.0
     assert expected_calibration_error(np.zeros(0), np.zeros(0, bool)) == 0.0
-
-
-def test_the_lowest_certainty_that_is_right_often_enough() -> None:
-    scores, right = [0.9, 0.8, 0.7, 0.6], [True, True, False, True]
-    assert sure_for(1.0, scores, right) == 0.8
-    assert sure_for(0.75, scores, right) == 0.6
-    assert sure_for(0.9, [0.5], [False]) is None
-    assert sure_for(0.9, [], []) is None
-
-
-def test_equal_certainties_are_in_or_out_together() -> None:
-    assert sure_for(1.0, [0.9, 0.8, 0.8], [True, True, False]) == 0.9
