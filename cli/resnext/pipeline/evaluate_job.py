@@ -77,6 +77,7 @@ class Evaluating:
 
     verb = "evaluated"
     watched = False
+    resumable: Path | None = None
 
     def __init__(self, request: EvaluateRequest, model: "OpenedModel", notices: "Notices") -> None:
         from resnext.answers.evaluation import Evaluation

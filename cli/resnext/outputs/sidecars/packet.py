@@ -23,6 +23,7 @@ _MAX_DEPTH = 64
 _MAX_ELEMENTS = 200_000
 _CONTAINERS = {f"{RDF} {kind}" for kind in ("Bag", "Seq", "Alt")}
 _LANG = "http://www.w3.org/XML/1998/namespace lang"
+_TAG = re.compile(rb"""<(?:[^"'>]|"[^"]*"|'[^']*')*>""")
 _NAME = re.compile(rb"<([^\s/>]+)")
 
 
@@ -189,7 +190,7 @@ class _Builder:
 
 def _end_of_tag(data: bytes, at: int) -> int:
     """Where the tag that begins at `at` is over; a ">" in quotes does not end it."""
-    match = re.compile(rb"""<(?:[^"'>]|"[^"]*"|'[^']*')*>""").match(data, at)
+    match = _TAG.match(data, at)
     assert match is not None
     return match.end()
 
