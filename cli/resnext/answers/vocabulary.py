@@ -15,7 +15,6 @@ classes still count for the groups above.
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -27,7 +26,7 @@ _MAX_DEPTH = 32
 _SYNSET = re.compile(r"(n\d{8})(?:\s+(.*))?", re.DOTALL)
 _BUILT_IN = "vocabulary.txt"
 # Photo managers part the levels of a tag by these, and this file its groups.
-_SEPARATORS = "|/,"
+_SEPARATORS = frozenset("|/,")
 
 
 class Entry(NamedTuple):
@@ -64,7 +63,8 @@ class _Node(NamedTuple):
 
 def built_in_text() -> str:
     """The vocabulary of ImageNet's 1000 classes, as `info --vocabulary` prints it."""
-    return files("resnext.answers").joinpath(_BUILT_IN).read_text(encoding="utf-8")
+    # Not importlib.resources: to import it takes longer than to read all of this.
+    return Path(__file__).with_name(_BUILT_IN).read_text(encoding="utf-8")
 
 
 def read_vocabulary(path: Path | None, labels: Sequence[Label]) -> tuple[Entry, ...]:
@@ -148,14 +148,14 @@ class _Reading:
 
     def _lines(self, text: str) -> Iterator[_Line]:
         for number, raw in enumerate(text.split("\n"), 1):
-            text_of_line = raw.expandtabs().rstrip()
-            content = text_of_line.lstrip()
-            if not content or content.startswith("#"):
+            line = raw.expandtabs().rstrip()
+            content = line.lstrip()
+            if not content or content[0] == "#":
                 continue
-            depth = len(text_of_line) - len(content)
-            ignored = content.startswith("-")
-            content, *also = content.removeprefix("-").strip().split(" + ")
-            yield _Line(number, depth, ignored, content.strip(), tuple(g.strip() for a in also for g in a.split(",")))
+            depth, ignored = len(line) - len(content), content[0] == "-"
+            content, plus, groups = content[ignored:].partition(" + ")
+            also = tuple(map(str.strip, groups.replace(" + ", ",").split(","))) if plus else ()
+            yield _Line(number, depth, ignored, content.strip(), also)
 
     def _meaning(self, line: _Line, *, holds: bool) -> tuple[Label | None, str | None]:
         """The class that a line names and its name for people, or no class and the group's; neither: to be left out."""
@@ -184,8 +184,8 @@ class _Reading:
             self._fault(line, "has no name")
         if not name.isprintable():
             self._fault(line, f"the name {name!r} holds what can't be printed")
-        if any(mark in name for mark in _SEPARATORS):
-            self._fault(line, f"the name {name!r} holds one of {' '.join(_SEPARATORS)}, which part tags")
+        if not _SEPARATORS.isdisjoint(name):
+            self._fault(line, f"the name {name!r} holds one of | / , which part tags")
         return name
 
     def _members(self, nodes: list[_Node]) -> list[tuple[int, ...]]:

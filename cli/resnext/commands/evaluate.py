@@ -85,7 +85,7 @@ def evaluate(
         tags=tags.request() if wanted else None,
         truth=truth,
     )
-    requests.check_summary(run.summary_file)
+    requests.check_summary(run.summary_file, ())
     notices = messages.notices()
     jobs: list[Evaluating] = []
 
