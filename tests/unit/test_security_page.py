@@ -2,11 +2,12 @@
 
 import re
 
-from resnext.answers import own_labels
+from resnext.answers import own_labels, vocabulary
 from resnext.commands.options import InputOptions
 from resnext.console import interrupts
-from resnext.images import limits, loading
+from resnext.images import embedded, limits, loading
 from resnext.outputs.results import stored
+from resnext.outputs.sidecars import packet
 from resnext.sources import contents, lists, tars, urls, zips
 from support.program import REPO
 
@@ -38,6 +39,9 @@ def test_every_bound_is_the_codes_own() -> None:
         ),
         "a colour profile": mib(limits.MAX_PROFILE_BYTES),
         "a file of labels": mib(own_labels._MAX_BYTES),
+        "a vocabulary": mib(vocabulary._MAX_BYTES),
+        "the XMP packet inside a photo": mib(embedded._MAX_PACKET),
+        "a sidecar": mib(packet.MAX_BYTES),
         "a row of a result file that is gone on with": mib(stored.MAX_ROW_BYTES),
         "clean-up after Ctrl-C, SIGTERM or SIGHUP": f"{interrupts.CLEAN_UP_SECONDS:g} s",
     }
