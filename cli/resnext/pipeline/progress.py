@@ -62,7 +62,7 @@ class RunProgress:
         self.done += 1
         if isinstance(record, Failure):
             self.failures[str(record.code)] += 1
-        elif isinstance(record, Classified) and not record.predictions:
+        elif self._verb == "labelled" and isinstance(record, Classified) and not record.predictions:
             self.abstained += 1
         now = time.monotonic()
         if self._bar and now >= self._next_refresh:
