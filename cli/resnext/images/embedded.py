@@ -2,13 +2,14 @@
 
 import io
 import os
-import stat
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from PIL import IptcImagePlugin
 
+from resnext.disk import open_regular
 from resnext.images.decode import settle_pillow
 from resnext.images.formats import HEAD_BYTES, format_of, open_image
 
@@ -20,7 +21,6 @@ _MAX_KEYWORDS, _MAX_KEYWORD_BYTES = 1000, 4096
 _XMP_TAG, _KEYWORDS, _CHARACTER_SET = 700, (2, 25), (1, 90)
 _UTF8 = b"\x1b%G"
 _PNG_XMP = b"XML:com.adobe.xmp\0"
-_NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 
 
 class Embedded(NamedTuple):
@@ -34,9 +34,8 @@ def read_embedded(path: str) -> Embedded:
     """Read what stands in the head of a photo; nothing of a file that can't be opened or whose parts are broken."""
     settle_pillow()
     try:
-        with io.FileIO(path, "rb", opener=lambda name, flags: os.open(name, flags | _NONBLOCK)) as file:
-            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            return _read(io.BufferedReader(file)) if regular else Embedded()
+        with open_regular(Path(path)) as file, io.BufferedReader(file) as stream:
+            return _read(stream)
     except Exception:  # whatever Pillow raises of a hostile file: there are no keywords in it that a program reads
         return Embedded()
 

@@ -1,11 +1,7 @@
 """What tags are chosen with for one opened model: its vocabulary and how sure is sure. Shared by all that tag."""
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-
-from resnext.store.calibrations import recall_calibration
-from resnext.store.store import cache_root
 
 if TYPE_CHECKING:
     from resnext.answers.tags import Tagger
@@ -46,6 +42,8 @@ def open_tagger(request: TagRequest, model: "OpenedModel", labels: "tuple[Label,
 def calibration_of(model: "OpenedModel") -> "Calibration | None":
     """What the user measured for this model's weights, else what was measured before it was shipped."""
     from resnext.answers.calibration import measured
+    from resnext.store.calibrations import recall_calibration
+    from resnext.store.store import cache_root
 
     return recall_calibration(cache_root(), model.weights_digest) or measured(model.weights_digest)
 
@@ -54,6 +52,8 @@ def tag_settings(request: TagRequest | None, tagger: "Tagger | None") -> dict[st
     """What tags depend on, for the note of a run; None each where there are none."""
     if request is None or tagger is None:
         return {"--tags": None, "--sure": None, "temperature": None, "--vocabulary": None}
+    import hashlib
+
     digest = hashlib.sha256(request.vocabulary.read_bytes()).hexdigest()[:32] if request.vocabulary else None
     return {
         "--tags": True,

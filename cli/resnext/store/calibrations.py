@@ -4,12 +4,10 @@ It holds for the weights, whatever they were compiled to.
 """
 
 import json
-import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from resnext.disk import read_regular
+from resnext.disk import read_regular, replace_file
 from resnext.errors import OutputError
 from resnext.records import Calibration
 
@@ -35,19 +33,10 @@ def keep_calibration(root: Path, weights_digest: str, calibration: Calibration, 
         OutputError: it can't be written.
     """
     path = _path(root, weights_digest)
+    note = json.dumps({"weights": weights_digest, **asdict(calibration), **about}, indent=2) + "\n"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        note = json.dumps({"weights": weights_digest, **asdict(calibration), **about}, indent=2) + "\n"
-        descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(note)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        replace_file(path, note.encode())
     except OSError as error:
         raise OutputError(f"{path}: can't keep the calibration: {error.strerror}") from error
     return path
