@@ -117,14 +117,14 @@ def memory(setting: Setting) -> Iterator[Row]:
     )
 
 
-def resnext_over(setting: Setting, folder: Path, model: Model = RESNEXT50) -> Callable[[], Timing]:
+def resnext_over(setting: Setting, folder: Path, model: Model = RESNEXT50, *more: str) -> Callable[[], Timing]:
     """A run of resnext over a folder that counts only when every photo was labelled."""
     cache = compiled(setting, model)
     count = len(list(folder.iterdir()))
     out = setting.work / "resnext.jsonl"
 
     def measured() -> Timing:
-        timing = setting.classify_to(out, cache, folder, *options(setting, model))
+        timing = setting.classify_to(out, cache, folder, *options(setting, model), *more)
         check_rows(out, count)
         return timing
 

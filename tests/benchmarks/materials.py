@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import sys
@@ -88,9 +89,13 @@ def compiled(setting: Setting, model: Model) -> Path:
     return folder
 
 
-def graph(cache: Path) -> Path:
-    """The one graph in a cache folder."""
-    found = sorted(cache.glob(GRAPHS))
+def graph(cache: Path, *, int8: bool = False) -> Path:
+    """The one graph in a cache folder, or the one that was made of it in int8."""
+    found = [path for path in sorted(cache.glob(GRAPHS)) if _is_int8(path) == int8]
     if len(found) != 1:
         raise RuntimeError(f"{len(found)} graphs in {cache}, one expected")
     return found[0]
+
+
+def _is_int8(path: Path) -> bool:
+    return json.loads(path.with_name("entry.json").read_text())["body"]["quantization"] is not None

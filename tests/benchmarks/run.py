@@ -21,6 +21,7 @@ import machine
 from agreement import agreement
 from folders import features, large_photos, memory, models, small_photos, sustained
 from inputs import addresses, long_list, pipe
+from int8 import int8
 from materials import numbered, photo_set
 from report import Row, table, write_json, write_page
 from setting import Setting, emptied, resnext_command
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "sustained": sustained,
     "memory": memory,
     "models": models,
+    "int8": int8,
     "agreement": agreement,
     "offline": offline,
     "addresses": addresses,
