@@ -121,7 +121,8 @@ class Validation:
         if not self._wanted:
             excess = 0.0
         text = f"{found.top1:.1%} of the labels agree with fp32, {found.clear_top1:.1%} where the best is clear"
-        return Verdict(excess, text, asdict(found))
+        reached = max(0.0, min(found.top1, 1 - (1 - found.clear_top1) / _CLEAR_SHARE))
+        return Verdict(excess, reached, text, asdict(found))
 
     def speed(self, load: "Load") -> "dict[str, float | None]":
         """Photos a second of the engine alone in each precision; None for bf16 where the processor has none."""

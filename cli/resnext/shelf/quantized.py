@@ -3,6 +3,7 @@
 It is an entry of the store of its own, with all that an entry promises; its report says how it was measured.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -35,10 +36,12 @@ Load = Callable[[Precision], Engine]
 class Verdict(NamedTuple):
     """What the validation photos say of an int8 graph. `text` is for people; `figures` is kept.
 
-    `excess`: how many times the disagreement that is allowed they found; up to 1 is good.
+    `excess`: how many times the disagreement that is allowed they found; up to 1 is good. `reached` is the highest
+    --agreement that would have been content.
     """
 
     excess: float
+    reached: float
     text: str
     figures: dict[str, Any]
 
@@ -101,7 +104,7 @@ class Quantization:
         best = min(verdicts, key=lambda verdict: verdict.excess)
         raise ModelError(
             f"int8 does not agree as wanted on these photos; at best {best.text}; nothing was kept;"
-            " ask for less with --agreement"
+            f" --agreement {math.floor(1000 * best.reached) / 1000:g} would keep it"
         )
 
     def _loader(self, graph: Path) -> Load:

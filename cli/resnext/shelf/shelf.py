@@ -219,7 +219,10 @@ class Shelf:
 
     def _loaded_engine(self, asked: Asked, spec: EngineSpec) -> Engine:
         if spec.precision == "int8" and not this_processor().has_int8:
-            self._notices.info("this processor has neither VNNI nor AMX: nothing is gained by int8")
+            self._notices.info(
+                f"this processor has neither VNNI nor AMX; 'resnext info {asked.name.name}' shows whether anything is"
+                " gained by int8"
+            )
         cached = CachedGraph(spec)
         if cached.takes_seconds_once:
             self._notices.info(f"preparing {asked.name.name} for this processor, once")

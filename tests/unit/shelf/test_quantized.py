@@ -48,7 +48,7 @@ class Judge:
         left_out = load("int8").read_text().splitlines()
         self.asked.append(len(left_out))
         excess = 1.0 if len(left_out) >= self.content_with else 2.0 / (1 + len(left_out))
-        return Verdict(max(excess, 1.5) if excess != 1.0 else 1.0, f"{len(left_out)} left out", {"top1": 0.5})
+        return Verdict(max(excess, 1.5) if excess != 1.0 else 1.0, 0.9876, f"{len(left_out)} left out", {"top1": 0.5})
 
     def speed(self, load: Any) -> dict[str, float | None]:
         return {"fp32": 1.0, "bf16": None, "int8": 2.0}
@@ -89,7 +89,7 @@ def test_what_never_is_well_is_not_kept(work: tuple[Quantization, Store]) -> Non
     quantization, store = work
     with pytest.raises(ModelError, match="nothing was kept") as caught:
         quantization.make(Judge(9), Heard())
-    assert "left out" in str(caught.value) and "--agreement" in str(caught.value)
+    assert "left out" in str(caught.value) and "--agreement 0.987 would keep it" in str(caught.value)
     assert store.load(quantization.provenance) is None
     assert list(store.compiled.iterdir()) == []
 
