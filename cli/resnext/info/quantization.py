@@ -4,6 +4,9 @@ from typing import Any
 
 from resnext.info.page import Page, size_text
 
+# Less is within what a measurement of a second varies.
+_GAIN = 1.1
+
 
 def show(found: dict[str, Any], page: Page) -> None:
     """The report of one int8 graph: what it is worth, what it costs, how it was measured."""
