@@ -129,6 +129,22 @@ def test_a_sidecar_that_cant_be_edited_safely_is_a_row_and_stays(resnext: RunRes
     assert {name: after[name] for name in before} == before
 
 
+def test_a_shared_sidecar_is_neither_edited_nor_hidden(resnext: RunResnext, tmp_path: Path) -> None:
+    """Programs that look for IMG.png.xmp first showed the keywords of IMG.xmp, as long as there was no other."""
+    for name in ("IMG.png", "IMG.CR2"):
+        shutil.copy(SAMPLES / "coffee.png", tmp_path / name)
+    (tmp_path / "IMG.xmp").write_bytes(DARKTABLE.encode())
+    first = resnext(*TAG, tmp_path / "IMG.png")
+    assert first.returncode == 0, first.stderr
+    made = (tmp_path / "IMG.png.xmp").read_text()
+    assert "Holiday" in made and "auto|food|drink|coffee" in made
+    assert (tmp_path / "IMG.xmp").read_bytes() == DARKTABLE.encode()
+    assert rows_of(resnext(*TAG, tmp_path / "IMG.png").stdout)[0]["added"] == []
+    assert (tmp_path / "IMG.png.xmp").read_text() == made
+    assert resnext("tag", "--undo", tmp_path / "IMG.png").returncode == 0
+    assert names(tmp_path) == ["IMG.CR2", "IMG.png", "IMG.xmp"]
+
+
 def test_only_files_of_this_machine_have_sidecars(resnext: RunResnext, tmp_path: Path) -> None:
     archive = tmp_path / "a.zip"
     shutil.make_archive(str(archive.with_suffix("")), "zip", SAMPLES, "coffee.png")

@@ -11,7 +11,7 @@ from resnext.outputs.sidecars.edit import Edited, with_tags, without_tags, witho
 from resnext.outputs.sidecars.files import SidecarFile
 from resnext.outputs.sidecars.keywords import Wish
 from resnext.outputs.sidecars.naming import ENDING, Namer, Naming
-from resnext.outputs.sidecars.packet import OURS
+from resnext.outputs.sidecars.packet import OURS, lenient_lists
 from resnext.outputs.writers.rows import file_keys
 from resnext.records import SidecarChange
 
@@ -50,12 +50,22 @@ class Sidecars:
         if not paths and file.data is None:
             return SidecarChange("")
         wish = Wish(tuple(paths), self._request.root, self._request.flat)
-        edited = with_tags(file.data, wish, self._embedded(photo))
+        edited = with_tags(file.data, wish, self._seen_before(photo, file))
         if not self._request.dry_run and edited.data != file.data:
             self._note(photo, path, edited)
             file.replace(edited.data)
         there = edited.data is not None or self._request.dry_run
         return SidecarChange(str(path) if there else "", edited.added, edited.kept, edited.removed)
+
+    def _seen_before(self, photo: str, file: SidecarFile) -> Lists:
+        """The keywords that a new sidecar would hide: the photo's own, or those of a sidecar that it shares."""
+        inside = self._embedded(photo)
+        _, shared = Namer.candidates(photo)
+        if shared == file.path or not os.path.lexists(shared):
+            return inside
+        is_new = file.data is None or without_tags(file.data).data is None
+        beside = SidecarFile(shared).data if is_new else None
+        return inside if beside is None else {**inside, **lenient_lists(beside)}
 
     def _note(self, photo: str, path: Path, edited: Edited) -> None:
         """Note in the manifest what will be put in; before it is, so that a kill leaves no sidecar without its line."""
