@@ -1,4 +1,4 @@
-"""The Hugging Face hub: its local cache as it lies on disk, its client with a bounded wait, and when it is not asked.
+"""The Hugging Face hub: its cache on this disk, its client with a bounded wait, and when the client is not asked.
 
     $HF_HUB_CACHE/models--<owner>--<name>/     or $HF_HOME/hub, or huggingface/hub in the user's cache directory
       refs/main                                the commit that "main" was when it was fetched last
@@ -10,7 +10,6 @@ own path to the hub takes 53 s to find that there is no network.
 
 import os
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnext.errors import HubUnreachable, ModelError, first_line
+from resnext.threads import within
 
 if TYPE_CHECKING:
     from resnext.models.weights import WeightsFile
@@ -157,7 +157,7 @@ def hub_download(repo: str, filenames: tuple[str, ...], before: Callable[[], Non
 def ask_hub(repo: str) -> None:
     """Return if the hub answers at all.
 
-    A thread, because no client bounds the look-up of a name; it is a daemon, so a hanging look-up holds up nothing.
+    In a thread, because no client bounds the look-up of a host's name.
 
     Raises:
         HubUnreachable: it does not within HUB_ANSWER_SECONDS in total.
@@ -166,24 +166,16 @@ def ask_hub(repo: str) -> None:
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.errors import HfHubHTTPError
 
-    outcome: list[Exception | None] = []
-
     def ask() -> None:
-        try:
+        with suppress(HfHubHTTPError):  # an answer, if not the file: the download says which
             get_hf_file_metadata(hf_hub_url(repo, HUB_FILENAMES[0]), timeout=HUB_ANSWER_SECONDS)
-            outcome.append(None)
-        except HfHubHTTPError:
-            outcome.append(None)  # an answer, if not the file: the download says which
-        except Exception as error:  # whatever the client under huggingface_hub raises: carried to the caller
-            outcome.append(error)
 
-    thread = threading.Thread(target=ask, name="ask-hub", daemon=True)
-    thread.start()
-    thread.join(HUB_ANSWER_SECONDS)
-    if not outcome:
-        raise HubUnreachable(f"the hub did not answer within {HUB_ANSWER_SECONDS:g} s")
-    if outcome[0] is not None:
-        raise HubUnreachable(f"the hub can't be reached ({first_line(outcome[0])})") from outcome[0]
+    try:
+        within(HUB_ANSWER_SECONDS, ask, name="ask-hub")
+    except TimeoutError as error:
+        raise HubUnreachable(f"the hub did not answer within {HUB_ANSWER_SECONDS:g} s") from error
+    except Exception as error:  # whatever the client under huggingface_hub raises
+        raise HubUnreachable(f"the hub can't be reached ({first_line(error)})") from error
 
 
 def hub_is_offline() -> bool:

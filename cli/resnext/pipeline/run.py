@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from resnext.console.interrupts import Interrupted, dying_of_signals, ending_on_signals
 from resnext.console.terminal import say
 from resnext.errors import ExitCode, OutputError, TooManyFailures, UsageError
-from resnext.pipeline.start import begun, import_ahead
+from resnext.pipeline.start import import_ahead
 from resnext.records import Failure
+from resnext.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,12 +98,13 @@ def _run(
 ) -> ExitCode:
     from resnext.shelf.shelf import Shelf
 
-    # From here on the model is held against its digests, which needs no interpreter: the thread gets all of it.
+    # Next the digests of the model are checked, which needs no interpreter: the importing thread gets all of it.
     import_ahead(openvino=request.model.engine == "openvino")
     few = _few(request)
     model = Shelf(notices).open(request.model, few=few)
-    # Compiled code, most of it: what is imported and decoded from here on goes on beside it.
-    loading = begun(lambda: model.load("latency")) if few and request.model.engine == "openvino" else None
+    # Most of it is compiled code, so imports and decoding run beside it. No daemon: the interpreter must not end in it.
+    loads_now = few and request.model.engine == "openvino"
+    loading = in_thread(lambda: model.load("latency"), name="engine") if loads_now else None
     from resnext.console.terminal import use_color
     from resnext.images import resources
     from resnext.images.loading import Decoding, decoders
@@ -127,7 +129,7 @@ def _run(
         answer = job.answer()
         many = look_ahead.at_least(_MANY, _LOOK_SECONDS)
         if loading and (request.model.tuning or not many):
-            engine = loading()
+            engine = loading.result()
         else:
             engine = model.load("throughput" if many else "latency")
         _in_use[:] = [engine]

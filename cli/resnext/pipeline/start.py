@@ -1,46 +1,19 @@
-"""What a start does in threads of their own: imports while the main one checks the model, then loading the engine."""
+"""Imports in a thread of their own, while the main thread checks the model."""
 
 import importlib
 import os
 import threading
-from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
-
-T = TypeVar("T")
 
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def import_ahead(*, openvino: bool) -> None:
-    """Begin to import numpy, Pillow, the rooms of the pipeline and, where it will compute, openvino.
+    """Start to import numpy, Pillow, the rooms of the pipeline and, with `openvino`, the engine.
 
-    Holding the compiled model against its digests meanwhile takes a processor and no interpreter.
+    The main thread meanwhile checks the digests of the compiled model, which needs a processor and no interpreter.
     """
     threading.Thread(target=_import, args=(openvino,), name="imports", daemon=True).start()
-
-
-def begun(task: Callable[[], T]) -> Callable[[], T]:
-    """Begin a task in a thread of its own; what is returned waits for it, gives its result or raises its error."""
-    outcome: list[T] = []
-    faults: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            outcome.append(task())
-        except BaseException as fault:
-            faults.append(fault)
-
-    def result() -> T:
-        thread.join()
-        if faults:
-            raise faults[0]
-        return outcome[0]
-
-    # Not a daemon: the end of the process must not meet it inside compiled code.
-    thread = threading.Thread(target=work, name="engine")
-    thread.start()
-    return result
 
 
 def _import(openvino: bool) -> None:

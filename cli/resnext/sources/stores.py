@@ -1,9 +1,7 @@
 """Other stores (s3://, gs://, hf://, sftp://, chained zip://…::s3://…) through fsspec and its drivers."""
 
-import concurrent.futures
 import functools
 import re
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -13,6 +11,7 @@ from resnext.sources.addresses import shown
 from resnext.sources.config import FetchConfig
 from resnext.sources.contents import refuse_archive, too_large
 from resnext.sources.folders import is_picture, natural_key
+from resnext.threads import within
 
 # Which package drives a scheme, where its name is not what fsspec's own message says.
 _PACKAGES = {
@@ -32,7 +31,7 @@ def sources(address: str, config: FetchConfig) -> Iterator[Source | Failure]:
         yield Source(name, read=functools.partial(_read, address, config), remote=True)
         return
     try:
-        found = _within(config.timeout, lambda: _list(address))
+        found = _in_time(config.timeout, lambda: _list(address))
     except InputError as error:
         yield Failure(Source(name), error.code, str(error))
         return
@@ -63,7 +62,7 @@ def _read(address: str, config: FetchConfig) -> bytes:
                 content: bytes = stream.read(config.max_bytes + 1)
                 return content
 
-    content = _within(config.timeout, read)
+    content = _in_time(config.timeout, read)
     if len(content) > config.max_bytes:
         raise too_large(config.max_bytes)
     refuse_archive(content, "save it first, or name one member: zip://MEMBER::ADDRESS")
@@ -123,18 +122,9 @@ def _install(package: str, argument: str) -> str:
     return f"reading this address needs {package}: pip install {argument}"
 
 
-def _within(seconds: float, work: Callable[[], _Result]) -> _Result:
-    """Do the work in a thread that is left behind when it takes too long: drivers have no common deadline."""
-    done: concurrent.futures.Future[_Result] = concurrent.futures.Future()
-
-    def run() -> None:
-        try:
-            done.set_result(work())
-        except BaseException as error:  # carried to the caller, which raises it
-            done.set_exception(error)
-
-    threading.Thread(target=run, name="store", daemon=True).start()
+def _in_time(seconds: float, work: Callable[[], _Result]) -> _Result:
+    """Do the work within --timeout: drivers have no common deadline."""
     try:
-        return done.result(seconds)
-    except concurrent.futures.TimeoutError as error:
+        return within(seconds, work, name="store")
+    except TimeoutError as error:
         raise InputError(FailureCode.TIMEOUT, f"no complete answer within {seconds:g} s (--timeout)") from error

@@ -1,0 +1,40 @@
+"""A task in a thread of its own: its result, its error, and a bound on the wait for it."""
+
+import threading
+
+import pytest
+
+from resnext.threads import in_thread, within
+
+
+def test_a_task_runs_meanwhile_and_gives_its_result() -> None:
+    go = threading.Event()
+    future = in_thread(lambda: (go.wait(10), threading.current_thread())[1], name="task")
+    go.set()
+    thread = future.result()
+    assert thread is not threading.current_thread()
+    assert (thread.name, thread.daemon) == ("task", False)
+
+
+@pytest.mark.parametrize("fault", [ValueError("no"), KeyboardInterrupt()])
+def test_its_error_is_raised_where_the_result_is_asked_for(fault: BaseException) -> None:
+    def task() -> None:
+        raise fault
+
+    with pytest.raises(type(fault)) as raised:
+        in_thread(task, name="task").result()
+    assert raised.value is fault
+
+
+def test_a_task_that_takes_too_long_is_left_behind() -> None:
+    go, threads = threading.Event(), list[threading.Thread]()
+
+    def task() -> None:
+        threads.append(threading.current_thread())
+        go.wait(10)
+
+    with pytest.raises(TimeoutError):
+        within(0.05, task, name="hanging")
+    assert threads[0].is_alive() and threads[0].daemon  # the interpreter does not wait for it
+    go.set()
+    assert within(10, lambda: "soon", name="soon") == "soon"
