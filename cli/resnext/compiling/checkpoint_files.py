@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from resnext.errors import ModelError, first_line
-from resnext.models.checkpoints import Holdings, clean_names, holdings, read_header
+from resnext.models.checkpoints import CheckpointContents, clean_names, read_header, sorted_contents
 from resnext.models.weights import WeightsFile
 
 # Where training scripts put the weights, moving averages first; one in another, for a while.
@@ -82,7 +82,7 @@ def read_state_dict(weights: WeightsFile) -> dict[str, torch.Tensor]:
     return _unwrapped(weights)[0]
 
 
-def read_holdings(weights: WeightsFile) -> Holdings:
+def read_contents(weights: WeightsFile) -> CheckpointContents:
     """Read what a checkpoint holds beside its numbers; a pickle is read as `read_state_dict` reads it.
 
     Raises:
@@ -93,7 +93,7 @@ def read_holdings(weights: WeightsFile) -> Holdings:
     state_dict, beside = _unwrapped(weights)
     shapes = {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
     dtypes = {_SAFETENSORS_DTYPES.get(each.dtype, str(each.dtype)) for each in state_dict.values()}
-    return holdings(shapes, dtypes, {str(name): _plain(value) for name, value in beside.items()})
+    return sorted_contents(shapes, dtypes, {str(name): _plain(value) for name, value in beside.items()})
 
 
 def _unwrapped(weights: WeightsFile) -> tuple[dict[str, torch.Tensor], dict[Any, Any]]:

@@ -27,14 +27,11 @@ def processors(root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> int:
     """Give the number of processors that this process may keep busy, 1 or more."""
     count = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     for folder in _folders("cpu", root, membership):
-        with suppress(OSError, ValueError):
-            quota, period = (folder / "cpu.max").read_text().split()
-            count = min(count, math.ceil(int(quota) / int(period)))
-        with suppress(OSError, ValueError):
-            microseconds = int((folder / "cpu.cfs_quota_us").read_text())  # -1: as much as there is
-            period_us = int((folder / "cpu.cfs_period_us").read_text())
-            if microseconds > 0:
-                count = min(count, math.ceil(microseconds / period_us))
+        for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
+            with suppress(OSError, ValueError):  # "max", or no such controller
+                quota, period = map(int, " ".join((folder / name).read_text() for name in names).split())
+                if quota > 0 and period > 0:  # version 1 has -1 for no limit
+                    count = min(count, math.ceil(quota / period))
     return max(1, count)
 
 

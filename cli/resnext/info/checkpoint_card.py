@@ -8,8 +8,14 @@ from resnext.info.card import compiled_row, compiled_text
 from resnext.info.page import Page, millions_text, size_text
 from resnext.models import catalog, weights
 from resnext.models.catalog import ModelName
-from resnext.models.checkpoints import Holdings, num_classes_of, resnet_of, ssl_resnext_of, stated_architecture
-from resnext.shelf.choice import holdings_of
+from resnext.models.checkpoints import (
+    CheckpointContents,
+    num_classes_of,
+    resnet_of,
+    ssl_resnext_of,
+    stated_architecture,
+)
+from resnext.shelf.choice import contents_of
 from resnext.store import inventory, request_keys
 from resnext.store.store import Store
 
@@ -24,24 +30,24 @@ def report(path: Path, model: str | None, store: Store) -> dict[str, Any]:
         ModelError: it can't be read, or not without running code from it; or timm does not know `model`.
     """
     file = weights.from_file(path)
-    held = holdings_of(file)
-    classes = num_classes_of(held.shapes)
+    contents = contents_of(file)
+    classes = num_classes_of(contents.shapes)
     name = catalog.resolve(model) if model is not None else None
     return {
         "file": str(path),
         "format": file.kind,
         "size_bytes": path.stat().st_size,
         "sha256": file.digest,
-        "tensors": len(held.shapes),
-        "numbers": held.num_parameters,
-        "dtypes": list(held.dtypes),
-        "architecture": resnet_of(held.shapes),
-        "shelf_name": ssl_resnext_of(held.shapes),
-        "stated_architecture": stated_architecture(held.metadata),
+        "tensors": len(contents.shapes),
+        "numbers": contents.num_parameters,
+        "dtypes": list(contents.dtypes),
+        "architecture": resnet_of(contents.shapes),
+        "shelf_name": ssl_resnext_of(contents.shapes),
+        "stated_architecture": stated_architecture(contents.metadata),
         "num_classes": classes,
-        "labels": list(held.labels) if held.labels is not None else None,
-        "metadata": {name[:_SHOWN_CHARACTERS]: _plain(value) for name, value in held.metadata.items()},
-        "fit": _fit(name, held, classes) if name is not None else None,
+        "labels": list(contents.labels) if contents.labels is not None else None,
+        "metadata": {name[:_SHOWN_CHARACTERS]: _plain(value) for name, value in contents.metadata.items()},
+        "fit": _fit(name, contents, classes) if name is not None else None,
         "compiled": compiled_row(inventory.find(store, request_keys.checkpoint(name, path))),
     }
 
@@ -71,10 +77,10 @@ def show(found: dict[str, Any], page: Page) -> None:
     page.facts(facts)
 
 
-def _fit(name: ModelName, held: Holdings, classes: int | None) -> dict[str, Any]:
+def _fit(name: ModelName, contents: CheckpointContents, classes: int | None) -> dict[str, Any]:
     from resnext.compiling import timm_models
 
-    unlike, total = timm_models.unlike(name.timm_name, held.shapes, classes)
+    unlike, total = timm_models.unlike(name.timm_name, contents.shapes, classes)
     return {"model": name.name, "tensors": total, "unlike": unlike}
 
 

@@ -13,7 +13,7 @@ from resnext.models.catalog import ModelName
 from resnext.models.checkpoints import num_classes_of
 from resnext.models.timm_names import check_name
 from resnext.records import Label
-from resnext.shelf.choice import Asked, config_of, holdings_of
+from resnext.shelf.choice import Asked, config_of, contents_of
 from resnext.store import inventory
 from resnext.store.store import Store
 
@@ -21,7 +21,7 @@ from resnext.store.store import Store
 def report(pattern: str, model: str | None, checkpoint: Path | None, store: Store, offline: bool) -> dict[str, Any]:
     """`labels`: index, name, description, synset, definition of each class that the pattern finds.
 
-    A number is an index; any other pattern is held against names, each synonym and the synset.
+    A number is an index; any other pattern is compared with names, each synonym and the synset.
 
     Raises:
         ModelError: the model or checkpoint can't be had.
@@ -85,10 +85,10 @@ def _of_model(name: ModelName, store: Store) -> tuple[Label, ...]:
 
 
 def _of_checkpoint(path: Path) -> tuple[Label, ...]:
-    held = holdings_of(weights.from_file(path))
-    if held.labels is not None:
-        return tuple(Label(index, label, label) for index, label in enumerate(held.labels))
-    count = num_classes_of(held.shapes)
+    contents = contents_of(weights.from_file(path))
+    if contents.labels is not None:
+        return tuple(Label(index, label, label) for index, label in enumerate(contents.labels))
+    count = num_classes_of(contents.shapes)
     if count is None:
         raise ModelError(f"{path}: no classifier is found in this checkpoint, and no names of classes")
     from resnext.compiling import imagenet_labels

@@ -25,7 +25,7 @@ _BOTTLENECK_DEPTHS: dict[tuple[int, ...], int] = {(3, 4, 6, 3): 50, (3, 4, 23, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Holdings:
+class CheckpointContents:
     """The contents of a checkpoint, without its numbers.
 
     `shapes` is of the state dict, with the network's own names; `dtypes` are safetensors' names ("F32", "BF16"), each
@@ -45,7 +45,7 @@ class Holdings:
         return sum(_product(shape) for shape in self.shapes.values())
 
 
-def read_header(weights: WeightsFile) -> Holdings:
+def read_header(weights: WeightsFile) -> CheckpointContents:
     """Read the header of a safetensors file.
 
     Raises:
@@ -61,10 +61,10 @@ def read_header(weights: WeightsFile) -> Holdings:
             metadata = dict(file.metadata() or {})
     except Exception as error:  # the library's own error, OSError, and whatever a hostile header leads to
         raise ModelError(f"{weights.path}: not a readable safetensors file: {first_line(error)}") from error
-    return holdings(shapes, dtypes, {name: _from_json(value) for name, value in metadata.items()})
+    return sorted_contents(shapes, dtypes, {name: _from_json(value) for name, value in metadata.items()})
 
 
-def holdings(shapes: Shapes, dtypes: set[str], metadata: Mapping[str, Any]) -> Holdings:
+def sorted_contents(shapes: Shapes, dtypes: set[str], metadata: Mapping[str, Any]) -> CheckpointContents:
     """Sort what was read: names of classes apart from other plain values; whatever else there is, is left out."""
     plain = {
         str(name): value
@@ -73,7 +73,7 @@ def holdings(shapes: Shapes, dtypes: set[str], metadata: Mapping[str, Any]) -> H
     }
     names = clean_names(shapes)
     clean = {names[name]: shape for name, shape in shapes.items() if name in names}
-    return Holdings(clean, tuple(sorted(dtypes)), plain, labels_in(metadata), _stated_cfg(metadata))
+    return CheckpointContents(clean, tuple(sorted(dtypes)), plain, labels_in(metadata), _stated_cfg(metadata))
 
 
 def clean_names(names: Iterable[str]) -> dict[str, str]:

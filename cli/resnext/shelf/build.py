@@ -21,7 +21,7 @@ from resnext.models.model_config import ModelConfig, checked_fields, read_config
 from resnext.models.timm_names import check_name
 from resnext.models.weights import WeightsFile
 from resnext.records import Label
-from resnext.shelf.choice import Asked, holdings_of
+from resnext.shelf.choice import Asked, contents_of
 from resnext.shelf.request import Adjustments
 from resnext.store.digests import digest_of
 from resnext.store.entries import CompiledModel, Provenance, current_provenance
@@ -233,10 +233,10 @@ def _build(recipe: Recipe) -> Built:
 
 def _config_of_checkpoint(asked: Asked, found: WeightsFile) -> ModelConfig:
     """What a checkpoint says of itself: names of classes and preprocessing, as far as they are sound."""
-    held = undisturbed(lambda: holdings_of(found))
-    stated = held.stated_cfg or stated_by_args(args_beside(found.path))
+    contents = undisturbed(lambda: contents_of(found))
+    stated = contents.stated_cfg or stated_by_args(args_beside(found.path))
     fields, _ = checked_fields({name: list(each) if isinstance(each, tuple) else each for name, each in stated.items()})
-    labels = tuple(Label(index, name, name) for index, name in enumerate(held.labels or ()))
+    labels = tuple(Label(index, name, name) for index, name in enumerate(contents.labels or ()))
     return ModelConfig(asked.name.timm_name, labels=labels or None, pretrained_cfg=fields)
 
 

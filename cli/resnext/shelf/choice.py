@@ -12,7 +12,7 @@ from resnext.store import request_keys
 from resnext.store.store import Store
 
 if TYPE_CHECKING:
-    from resnext.models.checkpoints import Holdings
+    from resnext.models.checkpoints import CheckpointContents
     from resnext.models.model_config import ModelConfig
     from resnext.models.weights import WeightsFile
     from resnext.store.inventory import StoredEntry
@@ -154,23 +154,23 @@ def architecture_of(path: Path) -> str:
     from resnext.models.timm_names import timm_names
     from resnext.models.weights import from_file
 
-    holdings = holdings_of(from_file(path))
+    contents = contents_of(from_file(path))
     args = checkpoints.args_beside(path)
-    ssl = checkpoints.ssl_resnext_of(holdings.shapes)
-    for stated in (checkpoints.stated_architecture(holdings.metadata), checkpoints.stated_architecture(args)):
+    ssl = checkpoints.ssl_resnext_of(contents.shapes)
+    for stated in (checkpoints.stated_architecture(contents.metadata), checkpoints.stated_architecture(args)):
         if stated is not None and not catalog.is_auto(stated):
             name = catalog.resolve(stated)
             if not name.is_own and timm_names().architectures and not timm_names().lack(name.timm_name):
                 return name.timm_name
     if ssl is not None:
         return catalog.resolve(ssl).timm_name
-    told = checkpoints.resnet_of(holdings.shapes)
+    told = checkpoints.resnet_of(contents.shapes)
     if told is None:
         raise ModelError(f"{path}: does not tell its architecture; name it with -m (any timm name)")
     return told
 
 
-def holdings_of(found: "WeightsFile") -> "Holdings":
+def contents_of(found: "WeightsFile") -> "CheckpointContents":
     """Tell what a checkpoint holds; torch is needed for a pickled one alone.
 
     Raises:
@@ -180,6 +180,6 @@ def holdings_of(found: "WeightsFile") -> "Holdings":
 
     if found.kind == "safetensors":
         return read_header(found)
-    from resnext.compiling.checkpoint_files import read_holdings
+    from resnext.compiling.checkpoint_files import read_contents
 
-    return read_holdings(found)
+    return read_contents(found)

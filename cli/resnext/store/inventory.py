@@ -64,14 +64,14 @@ def entries(store: Store) -> list[StoredEntry]:
 
 
 def prune(store: Store) -> list[Removed]:
-    """Remove what no current model uses: entries of other versions or of vanished checkpoints, damaged ones, debris.
+    """Remove what no current model uses: entries of other versions or of vanished checkpoints, damaged ones, leftovers.
 
     Raises:
         OutputError: the store can't be changed.
     """
     unused = [(entry, entry.unused) for entry in entries(store) if entry.unused is not None]
     removed = [_remove(store, entry.folder, entry.size_bytes, reason) for entry, reason in unused]
-    removed += _remove_debris(store)
+    removed += _remove_leftovers(store)
     kept = {entry.model.provenance for entry in entries(store) if entry.model is not None}
     for path, request, provenance in _readable_notes(store):
         if provenance not in kept or not request_keys.can_come_again(request):
@@ -86,7 +86,7 @@ def clear(store: Store) -> list[Removed]:
         OutputError: the store can't be changed.
     """
     removed = [_remove(store, entry.folder, entry.size_bytes, "cleared") for entry in entries(store)]
-    removed += _remove_debris(store)
+    removed += _remove_leftovers(store)
     for path in _listed(store.refs):
         if path.suffix == ".json" or path.name.startswith(NEW_FILE):
             _unlink(path)
@@ -119,7 +119,7 @@ def _readable_notes(store: Store) -> Iterator[tuple[Path, str, Provenance]]:
             yield path, str(noted["request"]), Provenance(**noted["provenance"])
 
 
-def _remove_debris(store: Store) -> list[Removed]:
+def _remove_leftovers(store: Store) -> list[Removed]:
     """What broken-off builds left behind; a build that may still go on is left alone."""
     for folder in (store.refs, *(entry.folder for entry in entries(store))):
         for path in leftovers(folder):

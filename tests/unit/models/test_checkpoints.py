@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from resnext.errors import ModelError
-from resnext.models.checkpoints import holdings, num_classes_of, read_header, resnet_of, stated_architecture
+from resnext.models.checkpoints import num_classes_of, read_header, resnet_of, sorted_contents, stated_architecture
 from resnext.models.weights import from_file
 
 
@@ -52,18 +52,18 @@ def test_another_network_is_not_taken_for_a_resnext(timm: Any, name: str) -> Non
     ],
 )
 def test_labels_inside_in_every_common_form(stored: dict[str, Any], expected: tuple[str, ...] | None) -> None:
-    assert holdings({}, set(), stored).labels == expected
+    assert sorted_contents({}, set(), stored).labels == expected
 
 
 def test_a_safetensors_header_tells_all(tmp_path: Path) -> None:
     path = tmp_path / "own.safetensors"
     metadata = {"label_names": json.dumps(["cat", "dog"]), "architecture": "resnet50", "odd": "[not json"}
     save_file({"module.fc.weight": np.zeros((2, 8), np.float32)}, path, metadata)
-    held = read_header(from_file(path))
-    assert held.shapes == {"fc.weight": (2, 8)} and held.dtypes == ("F32",) and held.num_parameters == 16
-    assert held.labels == ("cat", "dog")
-    assert stated_architecture(held.metadata) == "resnet50"
-    assert held.metadata["odd"] == "[not json"
+    contents = read_header(from_file(path))
+    assert contents.shapes == {"fc.weight": (2, 8)} and contents.dtypes == ("F32",) and contents.num_parameters == 16
+    assert contents.labels == ("cat", "dog")
+    assert stated_architecture(contents.metadata) == "resnet50"
+    assert contents.metadata["odd"] == "[not json"
 
 
 def test_a_damaged_header_is_one_error(tmp_path: Path) -> None:
@@ -80,11 +80,11 @@ def test_timms_training_checkpoint_is_read_without_running_code(tmp_path: Path) 
 
     import torch
 
-    from resnext.compiling.checkpoint_files import read_holdings
+    from resnext.compiling.checkpoint_files import read_contents
 
     path = tmp_path / "model_best.pth.tar"
     state = {"module.fc.weight": torch.zeros(2, 8)}
     torch.save({"epoch": 3, "arch": "resnet50", "args": argparse.Namespace(lr=0.1), "state_dict": state}, path)
-    held = read_holdings(from_file(path))
-    assert held.shapes == {"fc.weight": (2, 8)}
-    assert held.metadata == {"epoch": 3, "arch": "resnet50"}
+    contents = read_contents(from_file(path))
+    assert contents.shapes == {"fc.weight": (2, 8)}
+    assert contents.metadata == {"epoch": 3, "arch": "resnet50"}

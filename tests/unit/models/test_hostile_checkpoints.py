@@ -23,7 +23,7 @@ from resnext.engines import CLASSIFIER
 from resnext.errors import ModelError
 from resnext.models import hub
 from resnext.models.weights import WeightsFile, from_file
-from resnext.shelf.choice import holdings_of
+from resnext.shelf.choice import contents_of
 
 SMALL = "test_resnet.r160_in1k"
 
@@ -41,7 +41,7 @@ class Canary:
 def refusal(path: Path) -> str:
     """What every reader of a checkpoint says of it: `classify` and `info` read it in these two ways."""
     messages = []
-    for read in (checkpoint_files.read_state_dict, holdings_of):
+    for read in (checkpoint_files.read_state_dict, contents_of):
         with pytest.raises(ModelError) as caught, warnings.catch_warnings():
             warnings.simplefilter("error")
             read(from_file(path))
@@ -235,7 +235,7 @@ def test_a_header_full_of_metadata_is_read(tmp_path: Path) -> None:
     """60 MB of it, below the library's bound of 100 MB."""
     path = tmp_path / "weights.safetensors"
     path.write_bytes(header({"__metadata__": {"note": "x" * 60_000_000}, "fc.weight": tensor((2, 2))}))
-    assert holdings_of(from_file(path)).shapes == {"fc.weight": (2, 2)}
+    assert contents_of(from_file(path)).shapes == {"fc.weight": (2, 2)}
 
 
 # -- digests ---------------------------------------------------------------------------------------------------------

@@ -1,11 +1,11 @@
-"""What of this machine matters for speed and precision: cores, memory, and what its CPU computes in."""
+"""The facts of this machine that decide speed and precision: cores, memory, and the number types of its CPU."""
 
 import os
 import platform
-from pathlib import Path
 from typing import Any
 
 from resnext.engines.openvino.processor import this_processor
+from resnext.images.resources import processors
 
 # What is told of them, as Linux calls them.
 _TOLD = (
@@ -19,7 +19,7 @@ def report() -> dict[str, Any]:
     return {
         "system": platform.platform(),
         "cpu": processor.name,
-        "cores": _usable_cores(),
+        "cores": processors(),
         "cores_in_all": os.cpu_count(),
         "memory_gb": _memory_gb(),
         "cpu_features": [name for name in _TOLD if name in processor.features],
@@ -37,16 +37,6 @@ def text(found: dict[str, Any]) -> str:
         return f"{found['cpu']}, {cores}{memory}; this system does not list CPU features"
     known = ", ".join(f"{name} {'yes' if found[name.casefold()] else 'no'}" for name in ("bf16", "AMX", "int8"))
     return f"{found['cpu']}, {cores}{memory}; {known} ({', '.join(found['cpu_features'])})"
-
-
-def _usable_cores() -> int:
-    """Cores that this process may use: its affinity, and a container's share of processor time."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return max(1, min(allowed, int(quota) // int(period)))
-    except (OSError, ValueError, ZeroDivisionError):  # no cgroup, or "max": no limit
-        return allowed
 
 
 def _memory_gb() -> float | None:
