@@ -1,7 +1,8 @@
-"""Files on this machine's disk: opened only if they are regular ones, replaced only by whole new ones."""
+"""Reading and replacing files: opens regular files only, no FIFO and no device; replaces a file whole or not at all."""
 
 import os
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -9,11 +10,16 @@ from pathlib import Path
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO that nobody writes to would wait for ever
 
 
-def open_regular(path: Path) -> FileIO:
+class NotRegular(OSError):
+    """The name is of a folder, a FIFO, a socket or a device."""
+
+
+def open_regular(path: str | Path) -> FileIO:
     """Open a regular file for reading bytes, unbuffered. A FIFO would block, a device would never end.
 
     Raises:
-        OSError: it can't be opened, or is anything else than a regular file.
+        NotRegular: it is anything else than a regular file.
+        OSError: it can't be opened.
     """
     return open(path, "rb", buffering=0, opener=_opener)  # Path.open takes no opener
 
@@ -30,18 +36,19 @@ def read_regular(path: Path, max_bytes: int | None = None) -> bytes:
         return file.read() if max_bytes is None else file.read(max_bytes)
 
 
-def replace_file(path: Path, content: bytes, prefix: str = ".new-") -> None:
-    """Write a small file whole or not at all: under a passing name that begins with `prefix`, then moved into place.
+def replace_file(path: Path, pieces: Iterable[bytes | memoryview], prefix: str = ".new-") -> None:
+    """Write a file whole or not at all: under a temporary name that begins with `prefix`, then move it into place.
 
     Raises:
-        OSError: it can't be written; what stood there is as it was.
+        OSError: it can't be written; an earlier file at `path` is unchanged.
     """
     import tempfile
 
     handle, temporary = tempfile.mkstemp(prefix=prefix, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            for piece in pieces:
+                file.write(piece)
         Path(temporary).replace(path)
     except BaseException:
         with suppress(OSError):
@@ -53,5 +60,5 @@ def _opener(path: str, flags: int) -> int:
     descriptor = os.open(path, flags | _NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(0, "not a regular file", path)
+        raise NotRegular(0, "not a regular file", path)
     return descriptor

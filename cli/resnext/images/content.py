@@ -1,11 +1,11 @@
-"""A source -> its bytes as a stream. What is no plain file is refused without waiting for it."""
+"""A source -> its bytes as a stream. A FIFO or a device is refused at once."""
 
 import errno
 import io
 import os
-import stat
 from typing import BinaryIO
 
+from resnext.disk import NotRegular, open_regular
 from resnext.errors import FailureCode, InputError, cant_read
 from resnext.images.limits import check_file
 from resnext.records import Source
@@ -21,17 +21,13 @@ def content(source: Source) -> BinaryIO:
     if source.read is not None:
         return io.BytesIO(source.read())
     try:
-        descriptor = os.open(source.file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except IsADirectoryError as error:
+        stream = io.BufferedReader(open_regular(source.file))
+    except NotRegular as error:
         raise InputError(FailureCode.NOT_A_FILE, "not a regular file") from error
     except ValueError as error:  # an embedded NUL
         raise cant_read(errno.ENOENT) from error
-    stream = os.fdopen(descriptor, "rb") if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
-    if stream is None:
-        os.close(descriptor)
-        raise InputError(FailureCode.NOT_A_FILE, "not a regular file")
     try:
-        check_file(os.fstat(descriptor).st_size)
+        check_file(os.fstat(stream.fileno()).st_size)
     except InputError:
         stream.close()
         raise

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from resnext.errors import FailureCode, InputError, cant_read
+from resnext.errors import FailureCode, InputError, cant_read, first_line
 from resnext.images import headers, limits, png
 from resnext.images.boxes import check_whole, clean_aperture
 from resnext.images.color import to_rgb
@@ -178,8 +178,7 @@ def _failures_as_input_errors() -> Iterator[None]:
 def _input_error(error: Exception) -> InputError:
     if isinstance(error, OSError) and error.errno is not None:
         return cant_read(error.errno)
-    text = str(error).strip()
-    reason = text.splitlines()[0][:200] if text else type(error).__name__
+    reason = first_line(error)
     if any(word in reason.lower() for word in _UNSUPPORTED_WORDS):
         return InputError(FailureCode.UNSUPPORTED_FORMAT, f"a picture of a kind that is not supported: {reason}")
     if isinstance(error, OSError) and any(word in reason.lower() for word in _TRUNCATION_WORDS):

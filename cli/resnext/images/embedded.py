@@ -4,7 +4,6 @@ import io
 import os
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from PIL import IptcImagePlugin
@@ -31,10 +30,10 @@ class Embedded(NamedTuple):
 
 
 def read_embedded(path: str) -> Embedded:
-    """Read what stands in the head of a photo; nothing of a file that can't be opened or whose parts are broken."""
+    """Read the keywords of a photo; give none of a file that can't be opened or whose metadata is broken."""
     settle_pillow()
     try:
-        with open_regular(Path(path)) as file, io.BufferedReader(file) as stream:
+        with open_regular(path) as file, io.BufferedReader(file) as stream:
             return _read(stream)
     except Exception:  # whatever Pillow raises of a hostile file: there are no keywords in it that a program reads
         return Embedded()

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from resnext.errors import FailureCode, UsageError
+from resnext.errors import FailureCode, UsageError, first_line
 from resnext.records import Failure, Source
 from resnext.sources import stdin
 from resnext.sources.config import ListConfig
@@ -263,7 +263,7 @@ def _parquet(name: str, config: ListConfig) -> Iterator[str | Failure]:
                     elif row[wanted]:
                         yield _bad(name, number, f"no text under {wanted!r}")
     except (pyarrow.ArrowException, OSError) as error:
-        raise UsageError(f"{name}: can't read the list: {str(error).splitlines()[0][:200]}") from error
+        raise UsageError(f"{name}: can't read the list: {first_line(error)}") from error
 
 
 def _named(value: object, exact: object) -> str | None:

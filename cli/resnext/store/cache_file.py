@@ -1,8 +1,9 @@
-"""A file that can be made again, kept beside what it was made from: found again whole, or not at all.
+"""A cached file, which can be made again. It is read only if it is whole: its digest is checked.
 
-It is 64 bytes that begin with a digest, then the content.
+The file is 64 bytes that begin with the digest, then the content.
 """
 
+import itertools
 import mmap
 import os
 import time
@@ -10,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from resnext.disk import open_regular
+from resnext.disk import open_regular, replace_file
 from resnext.store import leftovers
 from resnext.store.digests import digest_of_bytes
 
@@ -54,25 +55,16 @@ class CacheFile(NamedTuple):
             return False
 
     def write(self, content: bytes | memoryview) -> None:
-        """Put the content in place in one step. Where that can't be done, later runs do without."""
-        import tempfile
-
+        """Write the file whole or not at all. An error is ignored: later runs work without the file."""
         with suppress(OSError):
             self._remove_others()
-            handle, temporary = tempfile.mkstemp(prefix=self._passing_name, dir=self.folder)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(self._header(content))
-                    # In large pieces: the system then keeps the file in large pages, which map in half the time.
-                    for first in range(0, len(content), 16 << 20):
-                        file.write(content[first : first + (16 << 20)])
-                Path(temporary).replace(self.path)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            # In large pieces: the system then keeps the file in large pages, which map in half the time.
+            view = memoryview(content)
+            pieces = (view[first : first + (16 << 20)] for first in range(0, len(view), 16 << 20))
+            replace_file(self.path, itertools.chain([self._header(content)], pieces), self._temporary_prefix)
 
     def remove(self) -> None:
-        """Remove the file, as far as that goes."""
+        """Remove the file if it can be removed."""
         with suppress(OSError):
             self.path.unlink()
 
@@ -83,7 +75,7 @@ class CacheFile(NamedTuple):
                 os.utime(self.path)
 
     def _remove_others(self) -> None:
-        """Remove what killed processes left, and files that nobody has used for a month.
+        """Remove what killed processes left, and cached files that nobody has used for a month.
 
         A process that is writing the same file now loses its own, and leaves it to this one.
         """
@@ -91,11 +83,11 @@ class CacheFile(NamedTuple):
         unused_since = time.time() - _UNUSED_DAYS * _DAY_SECONDS
         for other in self.folder.iterdir():
             unused = other.suffix == _SUFFIX and leftovers.modified(other) < unused_since
-            if unused or other.name.startswith(self._passing_name):
+            if unused or other.name.startswith(self._temporary_prefix):
                 other.unlink(missing_ok=True)
 
     @property
-    def _passing_name(self) -> str:
+    def _temporary_prefix(self) -> str:
         return f"{leftovers.NEW_FILE}{self.path.stem}-"
 
     def _header(self, content: bytes | memoryview) -> bytes:

@@ -36,7 +36,7 @@ def keep_calibration(root: Path, weights_digest: str, calibration: Calibration, 
     note = json.dumps({"weights": weights_digest, **asdict(calibration), **about}, indent=2) + "\n"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(path, note.encode())
+        replace_file(path, [note.encode()])
     except OSError as error:
         raise OutputError(f"{path}: can't keep the calibration: {error.strerror}") from error
     return path

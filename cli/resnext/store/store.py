@@ -88,7 +88,7 @@ class Store:
         self._make_folder(self.refs)
         note = json.dumps({"request": request, "provenance": asdict(provenance)})
         try:
-            replace_file(self._ref_path(request), note.encode(), leftovers.NEW_FILE)
+            replace_file(self._ref_path(request), [note.encode()], leftovers.NEW_FILE)
         except OSError as error:
             raise OutputError(_unwritable(self.root, error)) from error
 
