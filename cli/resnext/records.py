@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     # What an engine takes: the resized centres of photos, uint8 (…, H, W, 3); or of a model whose transform is not
-    # that, what timm's own made of them, float32 (…, 3, H, W) and normalised.
+    # that, what timm's own made of them, float32 (…, 3, H, W) and normalized.
     Pixels = NDArray[np.uint8 | np.float32]
 
 # What people choose of an answer.

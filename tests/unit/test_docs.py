@@ -50,6 +50,15 @@ def test_the_architecture_page_names_every_folder() -> None:
             assert f"| `{room.name}/`" in page, room.name
 
 
+def test_the_architecture_page_names_rooms_that_exist() -> None:
+    page = (REPO / "docs" / "architecture.md").read_text()
+    rooms = set(re.findall(r"`((?:\w+/)*\w+\.py|(?:\w+/)+)`", page)) - {"openvino/", "health/", "torch_engine.py"}
+    tests = {room for room in rooms if room.startswith("tests/")}
+    assert len(rooms) > 40
+    assert [room for room in rooms - tests if not (REPO / "cli" / "resnext" / room).exists()] == ["cli/resnext/"]
+    assert all((REPO / room).exists() for room in tests)
+
+
 def test_sample_images_are_all_licensed() -> None:
     folder = REPO / "sample_images"
     listed = set(re.findall(r"^\| `([^`]+)` \|", (folder / "LICENSES.md").read_text(), re.MULTILINE))

@@ -1,4 +1,4 @@
-"""How far two engines agree on the same photos: labels, probabilities and features, held against each other."""
+"""How far two engines agree on the same photos: labels, probabilities and features, compared."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Class names from a user's file, in place of ImageNet's."""
+"""`--labels FILE`: class names from a user's file, in place of those of the model (ImageNet's: imagenet_labels)."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A timm model -> an OpenVINO graph with named outputs, held against torch before it is trusted."""
+"""A timm model -> an OpenVINO graph with named outputs, compared with torch before it is used."""
 
 import importlib
 import logging

@@ -1,4 +1,4 @@
-"""ImageNet's classes as timm knows them."""
+"""ImageNet's classes, read from timm when a model is compiled. A user's own: answers/own_labels."""
 
 from resnext.compiling.timm_models import import_timm
 from resnext.records import Label

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 # Two seconds are promised. What is not cleaned up by then (a library that does not return, a reader that takes
-# nothing, a file of a million rows being made) is left as a kill would leave it: --resume goes on with that.
+# nothing, a file of a million rows being made) is left as after a kill: --resume continues it.
 CLEAN_UP_SECONDS = 1.5
 # A callback that a signal has met is over by then.
 _AGAIN_SECONDS = 0.002

@@ -1,4 +1,4 @@
-"""Memory that all threads share: who needs much of it waits until the others gave enough back."""
+"""Memory that all decoding threads share: a thread that needs much of it waits until others have released enough."""
 
 import threading
 from collections import deque

@@ -61,7 +61,7 @@ def decode(
 
     `frame` (from 0, below `frame_count`) is one of an animation or a file of many pages; None is the picture that the
     file shows first. A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, still at least twice `min_shorter_side`.
-    `reserve` is told how many bytes that may take before any of them is asked for, and may wait for them.
+    `reserve` is called with the number of bytes that it may take, before they are allocated; it may wait for them.
 
     What is promised of time: nothing is waited for but disks, and C code, which no thread can interrupt, gets no more
     work than `max_megapixels` and the bounds of `limits` allow. There is no clock that ends it.
@@ -189,7 +189,7 @@ def _input_error(error: Exception) -> InputError:
 @cache
 def settle_pillow() -> None:
     """Set what Pillow keeps for the whole process, before the first picture is opened."""
-    # Pillow's own limit warns, or refuses with words of its own; DecodeConfig.max_megapixels stands in its place.
+    # Pillow's own limit warns, or refuses with words of its own; DecodeConfig.max_megapixels is used instead.
     Image.MAX_IMAGE_PIXELS = None
     # Pillow asks for large pictures in blocks. Freed ones of up to 32 MB (glibc's limit) stay with the thread that had
     # them: eight threads that shared 2 GB kept 4. Larger ones go back to the system at once.

@@ -76,6 +76,6 @@ def converting_bytes(image: Image.Image, *, turned: bool) -> int:
     """Estimate the bytes that a loaded image, its `turned` copy, and its RGB take together."""
     each = _STORED.get(image.mode, 4)
     if image.mode.startswith(("I", "F")):
-        each += each + _DEEP  # as it lies, and put right
+        each += each + _DEEP  # as it is stored, and turned upright
     as_it_is = image.mode == "RGB" and not {"icc_profile", "transparency"} & image.info.keys()
     return image.width * image.height * (each * (1 + turned) + (0 if as_it_is else _RGB))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from resnext.records import Pixels
 
 # What the decoding of all photos together takes at most, and never more than this part of the memory that there is. A
-# photo that needs more (one of 200 megapixels: up to 28 bytes a pixel) is decoded alone, as far as the memory goes.
+# photo that needs more (one of 200 megapixels: up to 28 bytes a pixel) is decoded alone, if there is memory for it.
 DECODING_BYTES, DECODING_PART = 2 << 30, 4
 ALONE_PART = 2
 
@@ -41,8 +41,8 @@ def pixels_of(
 ) -> "Callable[[Source, Callable[[int], None]], Pixels]":
     """Build the function from a source to the Pixels of one photo; it raises InputError for a source without any.
 
-    `transform` is that of a model whose own is not a resize and centre crop; it gives normalised numbers instead of a
-    crop. The function's second argument is told how many bytes a photo takes before they are asked for.
+    `transform` is that of a model whose own is not a resize and centre crop; it gives normalized numbers instead of a
+    crop. The function's second argument is called with the bytes that a photo takes, before they are allocated.
     """
     config = decoding.preprocessing
     shorter_side = 0 if transform else preprocess.resize_target(config)

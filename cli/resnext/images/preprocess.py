@@ -1,7 +1,7 @@
 """timm's evaluation transform without torch: resize the shorter side, centre crop.
 
-With `engines.normalisation` after it bit-identical to `timm.data.create_transform(is_training=False)` for crop_mode
-"center" and a square input; any other transform is left to timm itself (`engines.timm_models.timm_transform`).
+With `engines.openvino.normalize` after it, bit-identical to `timm.data.create_transform(is_training=False)` for
+crop_mode "center" and a square input; timm itself (`compiling.timm_models.timm_transform`) does any other transform.
 """
 
 import math

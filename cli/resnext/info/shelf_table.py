@@ -1,4 +1,4 @@
-"""The shelf: every model with its published figures, its cost, its licence and how near at hand it is."""
+"""The shelf: every model with its published figures, cost and licence, and whether it is compiled, cached or neither."""
 
 from typing import Any
 

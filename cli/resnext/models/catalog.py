@@ -176,7 +176,7 @@ _BY_NAME: dict[str, CatalogEntry] = {
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """A model as asked for, resolved: `name` stands in every row, `timm_name` is what timm builds.
+    """A model as asked for, resolved: `name` is in every row, `timm_name` is what timm builds.
 
     A model of the user's own is a `folder`, or a `repo` of the hub, in timm's form: its config.json names what timm
     builds, and `timm_name` is empty.

@@ -34,7 +34,7 @@ _MAX_ARG = 8192  # width, depth, pixels
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """What a model is besides its weights; `pretrained_cfg` has timm's fields, as far as they are given.
+    """What a model is besides its weights; `pretrained_cfg` has those of timm's fields that are given.
 
     `labels` None: ImageNet's, if it has as many classes. `num_classes` None: told by the weights.
     """

@@ -1,4 +1,4 @@
-"""What is `classify`'s own in a run: logits become labels, records become rows."""
+"""The job of `classify`: turns logits into labels, and records into rows."""
 
 import json
 import sys
@@ -70,7 +70,7 @@ class Labelling:
         return self._own_labels or self._model.labels()
 
     def _settings(self) -> Settings:
-        """What the content of the rows depends on: a run that goes on with them must have the same."""
+        """The settings that decide the content of the rows: a run that resumes them must have the same."""
         request, model = self._request, self._model
         return Settings(
             "classify",

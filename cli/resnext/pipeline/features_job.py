@@ -68,7 +68,7 @@ class Extraction:
         return self._request.target
 
     def _settings(self) -> Settings:
-        """What the rows depend on: a run that goes on with them must have the same."""
+        """The settings that decide the content of the rows: a run that resumes them must have the same."""
         request, model = self._request, self._model
         levels = ",".join(map(str, request.run.model.graph.out_indices))
         return Settings(

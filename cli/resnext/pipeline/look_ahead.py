@@ -1,4 +1,4 @@
-"""Decode ahead in threads, bounded, and hand out batches in input order.
+"""Decode ahead in threads, a bounded number of inputs, and give batches in input order.
 
 Rows can't drift from names: every Batch carries its sources beside their pixels, and a failure stands at its own place.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Load = Callable[[Source], "Pixels"]
 
-# How long a batch waits for its next member before it goes out as it is: inputs may come from a slow pipe.
+# How long an incomplete batch waits for its next input before it is given: inputs may come from a slow pipe.
 _PATIENCE_SECONDS = 0.05
 # Inputs of other machines are fetched by so many threads, and so many are under way or wait for their turn: enough to
 # keep the engine busy over answers that take a second each.
@@ -48,7 +48,11 @@ class _End:
 
 
 class LookAhead:
-    """Decodes the next inputs while the engine works on these; memory is bounded, whatever the number of inputs.
+    """Decodes the next inputs while the engine works on these.
+
+    What waits is bounded by number: 16 x `workers` + 64 inputs of this machine and _REMOTE_AHEAD of others, each as the
+    pixels of one crop; besides, _FETCHES fetched files at most. So memory does not grow with the number of inputs. What
+    decoding itself takes is bounded by `load`.
 
     Inputs of other machines are fetched further ahead, by threads of their own, and decoded with all others. Begins
     to read and decode when it is made. `close()` it, or use it in a `with` block.
@@ -113,7 +117,7 @@ class LookAhead:
                 yield self._batch(entries, pixels) if entries else None
                 entries, pixels = [], []
                 continue
-            except Exception as fault:  # ours, not the photo's: what came before it is handed out first
+            except Exception as fault:  # ours, not the photo's: what came before it is given first
                 item = _End(fault)
                 break
             self._free_place(item)
@@ -159,7 +163,7 @@ class LookAhead:
         return _Decoding(source, self._pool.submit(self._decoded_pixels, source))
 
     def _fetched(self, source: Source) -> Pixels | Failure:
-        """Fetch, then wait for the decoding: no more than _FETCHES contents are held at once."""
+        """Fetch a file, then wait until it is decoded: so at most _FETCHES fetched files are in memory."""
         assert source.read is not None
         try:
             content = source.read()
@@ -170,8 +174,8 @@ class LookAhead:
     def _decoded_pixels(self, source: Source) -> Pixels | Failure:
         """Decode one photo; a failure is a value from here on.
 
-        An exception that waits in a future keeps its traceback alive, and that the frames in which a half-decoded photo
-        and the content of its file lie.
+        An exception in a future would keep its traceback in memory, and with it the half-decoded photo and the content
+        of its file.
         """
         try:
             return self._load(source)
@@ -196,9 +200,9 @@ def _is_remote(source: Source | Failure) -> bool:
 
 
 def fetched_ahead(sources: Iterable[Source | Failure]) -> Iterator[Source | Failure]:
-    """Fetch what lies on other machines side by side; give all inputs in their order, with their contents.
+    """Fetch files of other machines in parallel; give all inputs in their order, with their contents.
 
-    For those who must look into a file before they know what inputs it holds. No more than _FETCHES contents wait.
+    For callers that must read a file to know how many inputs it has. At most _FETCHES fetched files are in memory.
     """
     pool = ThreadPoolExecutor(_FETCHES, thread_name_prefix="fetch")
     waiting: deque[Future[Source | Failure]] = deque()

@@ -21,8 +21,8 @@ def answer_each(
 ) -> Iterator[Record | Failure]:
     """Give one record an input, in input order, as soon as it and all before it are ready.
 
-    `answer` makes the record of a photo, or raises InputError. `batches` gives None when nothing new came for a while:
-    what is finished is then handed on without waiting.
+    `answer` makes the record of a photo, or raises InputError. `batches` gives None when no input came for a while:
+    finished records are then given at once.
     """
     for batch, ticket in _in_flight(batches, engine):
         arrays = ticket.result() if ticket is not None else {}

@@ -1,6 +1,6 @@
-"""One run: a frozen request in, records out to where they go, an exit code back. Joins the rooms; knows no option.
+"""One run: takes a frozen request, writes records, returns an exit code. Joins the rooms; knows no option.
 
-What `classify` and `features` share is here; what differs is the Job that they hand in.
+All commands that read photos share this; a Job does what differs between them.
 """
 
 import gc
@@ -70,23 +70,23 @@ class Job(Protocol):
 
     verb: str  # what was done to a photo: "labelled"
     watched: bool  # whether people watch the records as they come, so that a bar would be in the way
-    resumable: Path | None  # the file that --resume goes on with
+    resumable: Path | None  # the file that --resume continues
 
     def prepare(self) -> "DoneInputs":
-        """Look at the output of an earlier run, and give what need not be done again. Nothing is changed yet."""
+        """Read the output of an earlier run, and give the inputs that are done; locks the files, changes no content."""
 
     def answer(self) -> "Callable[[Source, Row], Answer]":
-        """What makes the record of a photo, or raises InputError."""
+        """Give the function that makes the record of a photo, or raises InputError."""
 
     def output(self) -> AbstractContextManager[Sink]:
-        """The place for the records."""
+        """Open the place for the records."""
 
 
 def run(request: RunRequest, make_job: "Callable[[OpenedModel], Job]", notices: "Notices") -> ExitCode:
-    """Answer every input of the request; gives the exit code.
+    """Answer every input of the request; return the exit code.
 
     Raises:
-        ResnextError: the run could not begin or go on; records that were written stay.
+        ResnextError: the run could not start or continue; written records stay.
     """
     with ExitStack() as starting:
         starting.enter_context(dying_of_signals(f"interrupted; {_NO_ROW}"))
@@ -172,7 +172,7 @@ def _run(
 
 
 def _kept(rows: int, file: Path | None) -> str:
-    """Say what an interrupted run leaves, and how to go on with it."""
+    """Say how many rows an interrupted run has written, and how to continue it."""
     if not rows:
         return _NO_ROW
     if file is None:
@@ -181,7 +181,7 @@ def _kept(rows: int, file: Path | None) -> str:
 
 
 def _few(request: RunRequest) -> bool:
-    """Whether a few pictures of one frame are all that was named, as far as a look at the names tells."""
+    """Whether the request names a few files, each of them a picture by its name and of one frame."""
     from resnext.sources.folders import is_picture
 
     # Path.is_file would raise where it may not look.
@@ -190,9 +190,9 @@ def _few(request: RunRequest) -> bool:
 
 
 def list_inputs(request: RunRequest, done: "DoneInputs", *, as_json: bool) -> ExitCode:
-    """`--dry-run`: list on stdout what the run would read, without a model, but for what is `done` already.
+    """`--dry-run`: list on stdout the inputs that the run would read, without those that are `done`. Loads no model.
 
-    A line is the path as it is; a name with a line break or other controls in it is escaped, and exact in JSON Lines.
+    A line is the path; control characters in it, such as a line break, are escaped. JSON Lines have the exact name.
     """
     from resnext.outputs import ReaderGone, Stdout
     from resnext.outputs.writers.listing import listed
@@ -214,7 +214,7 @@ def list_inputs(request: RunRequest, done: "DoneInputs", *, as_json: bool) -> Ex
 
 
 def _total(request: RunRequest, look_ahead: "LookAhead", done_before: int) -> "Callable[[], int | None]":
-    """How to tell the number of inputs that are left: as soon as it is known, without waiting for it."""
+    """Give the function that tells the number of remaining inputs, None until it is known. It never waits."""
     from resnext.sources.counting import InputCount
 
     counted = InputCount(request.paths, request.sources) if request.frames == 1 else None
@@ -231,7 +231,7 @@ def _total(request: RunRequest, look_ahead: "LookAhead", done_before: int) -> "C
 
 @contextmanager
 def _concluding(request: RunRequest, model: str, progress: "RunProgress", notices: "Notices") -> "Iterator[None]":
-    """Whatever ends the run: say how it went, and write the summary file."""
+    """At the end of the run, also by an error: say the figures of the run, and write the summary file."""
     from resnext.outputs import ReaderGone
     from resnext.pipeline.progress import report
 
@@ -259,7 +259,7 @@ def _check_failures(record: "Answer | Failure", progress: "RunProgress", max_err
 
 
 def _inputs(request: RunRequest, passed_over: "SkippedFiles | None" = None) -> "Iterator[Source | Failure]":
-    """What was named, and where more than the first frame is asked for, each frame of it."""
+    """Find the inputs that the request names; with --frames, each frame is an input."""
     from resnext.sources import find
 
     found = find(request.paths, request.sources, passed_over)

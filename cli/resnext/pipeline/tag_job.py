@@ -1,4 +1,4 @@
-"""What is `tag`'s own in a run: tags become changes of sidecars, changes become rows. Also without a model."""
+"""The job of `tag`: turns tags into changes of sidecars, and changes into rows. Part of it needs no model."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What tags are chosen with for one opened model: its vocabulary and how sure is sure. Shared by all that tag."""
+"""Opens the Tagger of a model: reads the vocabulary, chooses the threshold. Used by `tag` and `classify --tags`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple

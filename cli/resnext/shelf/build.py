@@ -41,7 +41,7 @@ class Recipe(NamedTuple):
     config: ModelConfig
 
     def provenance(self, graph: Graph) -> Provenance:
-        """What the compiled model is kept by.
+        """Give the key of the compiled model.
 
         Raises:
             ModelError: openvino is not installed.
@@ -155,7 +155,7 @@ class Builder:
         )
         self._hub_pause.end()
 
-    # -- made of it --------------------------------------------------------------------------------------------------
+    # -- build and compile ---------------------------------------------------------------------------------------------
 
     def compile(self, recipe: Recipe, graph: Graph, provenance: Provenance) -> CompiledModel:
         """Build the model, compile it and put it into the store.
@@ -232,7 +232,7 @@ def _build(recipe: Recipe) -> Built:
 
 
 def _config_of_checkpoint(asked: Asked, found: WeightsFile) -> ModelConfig:
-    """What a checkpoint says of itself: names of classes and preprocessing, as far as they are sound."""
+    """Read the classes and the preprocessing that a checkpoint states; leave out what is not valid."""
     contents = undisturbed(lambda: contents_of(found))
     stated = contents.stated_cfg or stated_by_args(args_beside(found.path))
     fields, _ = checked_fields({name: list(each) if isinstance(each, tuple) else each for name, each in stated.items()})

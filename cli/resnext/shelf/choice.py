@@ -52,7 +52,7 @@ def state_of(entry: CatalogEntry, store: Store) -> ModelState:
 class AutoChoice:
     """The model that `--model auto` takes now, and why in words that follow the name.
 
-    With `asks_hub` it has to be downloaded first; the bundled one stands in where that fails.
+    With `asks_hub` it has to be downloaded first; the bundled one is used where that fails.
     """
 
     name: str

@@ -80,7 +80,7 @@ class Shelf:
             failed = self._builder().download(default.name)
             if failed is not None:
                 name, reason = catalog.BUNDLED_MODEL, f"{default.name.name} can't be downloaded: {failed}"
-        # Who asked for no network, or for silence, is told by the rows.
+        # With --offline or --quiet the rows alone say which model answered.
         if name == catalog.BUNDLED_MODEL and not request.offline and not self._notices.quiet:
             self._notices.warning(f"using the small bundled model: {reason}")
         return Asked(catalog.resolve(name))

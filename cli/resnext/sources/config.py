@@ -1,4 +1,4 @@
-"""What was asked of the sources. Named tuples: a start makes them in a sixth of the time that dataclasses take."""
+"""The settings of the sources. Named tuples: a start makes them in a sixth of the time that dataclasses take."""
 
 from typing import NamedTuple
 

@@ -67,7 +67,7 @@ def _walk(top: str, config: FolderConfig, skipped: SkippedFiles) -> Iterator[Sou
 
 
 def is_wanted(path: str, config: FolderConfig) -> bool:
-    """Whether a walk would take the file with this path below the folder, as far as names tell."""
+    """Whether a walk would take the file with this path below the folder, judged by the names alone."""
     *folders, name = path.split("/")
     if not is_picture(name) or not config.excluded_dirs.isdisjoint(folders):
         return False

@@ -25,7 +25,7 @@ _PLAIN_SUFFIX = ".tar"
 _WAITING_BYTES = 256 << 20
 _SKIP_BYTES = 1 << 20
 _BLOCK_BYTES = 512
-# What tarfile and the decompressors raise for broken archives, as far as they were made to.
+# What tarfile and the decompressors raise for broken archives, as found by tests with broken files.
 _BROKEN = (
     *(tarfile.TarError, zlib.error, EOFError, ValueError, ArithmeticError, LookupError, RecursionError),
     *(AttributeError, TypeError),  # odd headers give tarfile fields that it does not expect

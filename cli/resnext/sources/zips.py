@@ -17,7 +17,7 @@ from resnext.sources.contents import BOMB_BYTES, BOMB_RATIO, UNPACKING_BYTES, to
 
 # The table of contents is held in memory: about a million members.
 _MAX_TABLE_BYTES = 128 << 20
-# What zipfile and its decompressors raise for broken archives, as far as they were made to.
+# What zipfile and its decompressors raise for broken archives, as found by tests with broken files.
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, ArithmeticError, LookupError, OSError)
 
 

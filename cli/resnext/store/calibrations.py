@@ -1,4 +1,4 @@
-"""What `evaluate --calibrate` measured of a model, kept beside the compiled ones: `calibrations/<weights>.json`.
+"""What `evaluate --calibrate` measured of a model, stored beside the compiled models: `calibrations/<weights>.json`.
 
 It holds for the weights, whatever they were compiled to.
 """
@@ -15,7 +15,7 @@ _FOLDER = "calibrations"
 
 
 def recall_calibration(root: Path, weights_digest: str) -> Calibration | None:
-    """What was kept for these weights; None if nothing was, or if it is no such note."""
+    """Read the calibration of these weights; None if there is none, or none that is valid."""
     try:
         noted = json.loads(read_regular(_path(root, weights_digest)))
         if noted["weights"] != weights_digest:

@@ -1,4 +1,4 @@
-"""Digests of what lies in the store: XXH3, which finds damage. It is no defence against a forger."""
+"""Digests of the files of the store: XXH3, which finds damage but does not protect from a forger."""
 
 import json
 import mmap

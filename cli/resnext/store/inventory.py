@@ -1,4 +1,4 @@
-"""What lies in the store of compiled models: what each entry is for, and removing what nothing can use any more."""
+"""Lists the entries of the store and why one is unused; removes unused entries, or all of them."""
 
 import json
 import re
@@ -80,7 +80,7 @@ def prune(store: Store) -> list[Removed]:
 
 
 def clear(store: Store) -> list[Removed]:
-    """Remove every entry and note; what else lies in the folder is not ours and stays.
+    """Remove every entry and note; other files in the folder are not ours and stay.
 
     Raises:
         OutputError: the store can't be changed.

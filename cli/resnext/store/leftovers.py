@@ -1,8 +1,8 @@
-"""What broken-off builds leave in the store, and when it may go.
+"""Files and folders that killed builds left in the store: finds them, and removes them when they are old enough.
 
-Folders and files are made under a passing name and moved into place whole; a process that is killed leaves its own
-behind. Whether their maker still lives can't be told (it may run on another machine, in another container), so age
-decides: LOCK_SECONDS is the longest that anybody waits for a build.
+A build makes files and folders under a temporary name and moves them into place; a killed process leaves them behind.
+Whether it still runs can't be known (it may be on another machine, or in another container), so age decides:
+LOCK_SECONDS is the longest that any process waits for a build.
 """
 
 import re
@@ -22,9 +22,9 @@ _OURS = re.compile(r"\.(building|damaged|removed|new)-.*")
 
 
 def leftovers(folder: Path) -> Iterator[Path]:
-    """What broken-off processes left in `folder`, in the order of the names; nothing that one may still work on.
+    """Find what killed processes left in `folder`, by name; nothing that a running one may still use.
 
-    Folders that were being removed are nobody's any more, however young.
+    A folder that was being removed is a leftover at any age.
     """
     oldest_alive = time.time() - LOCK_SECONDS
     try:
@@ -37,7 +37,7 @@ def leftovers(folder: Path) -> Iterator[Path]:
 
 
 def sweep(*folders: Path) -> None:
-    """Remove the leftovers in `folders`, as far as that goes: two processes may sweep at once."""
+    """Remove the leftovers in `folders`; ignore those that can't be removed: two processes may sweep at once."""
     for folder in folders:
         for path in leftovers(folder):
             if path.is_dir() and not path.is_symlink():

@@ -23,7 +23,7 @@ def published(name: ModelName, graph: str = CLASSIFIER, size: str = "") -> str:
 
 
 def checkpoint(name: ModelName | None, path: Path, graph: str = CLASSIFIER, size: str = "") -> str:
-    """A checkpoint by path and state, so that a changed file is looked at again; hashing it would cost 50 ms.
+    """A checkpoint by path and state, so that a changed file is read again; hashing it would cost 50 ms.
 
     `name` None leaves the architecture to the checkpoint.
 
