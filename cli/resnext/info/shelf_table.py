@@ -1,4 +1,4 @@
-"""The shelf: every model with its published figures, cost and licence, and whether it is compiled, cached or neither."""
+"""The shelf: every model with its published figures, cost and licence, and whether it is here or to be downloaded."""
 
 from typing import Any
 
