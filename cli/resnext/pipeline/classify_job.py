@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -45,7 +46,7 @@ class Labelling:
     def __init__(self, request: ClassifyRequest, model: "OpenedModel", notices: "Notices") -> None:
         self._request, self._model = request, model
         self._own_labels = read_labels(request.labels, model.num_classes) if request.labels else None
-        self._tagger = open_tagger(request.tags, model, self._labels(), notices) if request.tags else None
+        self._tagger = open_tagger(request.tags, model, self._labels, notices) if request.tags else None
         self._target = request.output.target()
         self.watched = request.output.path is None and sys.stdout.isatty()
         self.resumable = request.output.resumable
@@ -56,7 +57,7 @@ class Labelling:
     def answer(self) -> "Callable[[Source, Row], Classified]":
         from resnext.answers.predictions import predict
 
-        labels, config, tagger = self._labels(), self._request.prediction, self._tagger
+        labels, config, tagger = self._labels, self._request.prediction, self._tagger
         if tagger is None:
             return lambda source, row: Classified(source, predict(row["logits"], labels, config))
         return lambda source, row: Classified(
@@ -66,6 +67,7 @@ class Labelling:
     def output(self) -> Output:
         return Output(self._target, self._make_writer)
 
+    @cached_property
     def _labels(self) -> "tuple[Label, ...]":
         return self._own_labels or self._model.labels()
 

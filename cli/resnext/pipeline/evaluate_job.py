@@ -87,6 +87,7 @@ class Evaluating:
 
         self._request, self._model = request, model
         labels = read_labels(request.labels, model.num_classes) if request.labels else model.labels()
+        self._labels = labels
         tagger = open_tagger(request.tags, model, labels, notices) if request.tags else None
         names = Names(labels, read_vocabulary(request.tags.vocabulary if request.tags else None, labels))
         self._classes = {name: names.classes_of(name) for name in request.truth.names()}
@@ -99,11 +100,11 @@ class Evaluating:
         from resnext.answers.predictions import predict
         from resnext.records import PredictionConfig
 
-        truth, classes, evaluation = self._request.truth, self._classes, self._evaluation
+        truth, classes, evaluation, labels = self._request.truth, self._classes, self._evaluation, self._labels
 
         def answer(source: "Source", row: "Row") -> Classified:
             name = truth.of(source.file)
-            predictions = predict(row["logits"], self._model.labels(), PredictionConfig(top_k=1))  # refuses NaN
+            predictions = predict(row["logits"], labels, PredictionConfig(top_k=1))  # refuses NaN
             evaluation.add(name, classes[name], row["logits"])
             return Classified(source, predictions)
 
