@@ -88,6 +88,10 @@ def test_a_warm_answer_imports_nothing_heavy(warm_cache: Path, question: tuple[s
     assert not imported_by(warm_cache, "info", *question) & HEAVY
 
 
+def test_a_wrong_name_waits_for_no_torch(warm_cache: Path) -> None:
+    assert not imported_by(warm_cache, "info", "ssl_resnext5", status=2) & HEAVY
+
+
 def test_a_closed_pipe_ends_quietly(warm_cache: Path, tmp_path: Path) -> None:
     command = f"{sys.executable} -m resnext info --labels | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(

@@ -17,12 +17,12 @@ finally:
 """
 
 
-def imported_by(cache: Path, *arguments: str) -> set[str]:
-    """The packages that a run imports."""
-    return {name.split(".")[0] for name in modules_of(cache, *arguments)}
+def imported_by(cache: Path, *arguments: str, status: int = 0) -> set[str]:
+    """The packages that a run imports, which ends with this status."""
+    return {name.split(".")[0] for name in modules_of(cache, *arguments, status=status)}
 
 
-def modules_of(cache: Path, *arguments: str) -> set[str]:
+def modules_of(cache: Path, *arguments: str, status: int = 0) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", _REPORT_IMPORTS, *arguments],
         env=clean_environment(cache.parent, cache),
@@ -30,5 +30,5 @@ def modules_of(cache: Path, *arguments: str) -> set[str]:
         text=True,
         timeout=120,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     return set(done.stderr.splitlines()[-1].split())

@@ -74,12 +74,12 @@ def _of_shelf(name: ModelName, entry: CatalogEntry, store: Store) -> dict[str, A
 
 
 def _of_timm(name: ModelName, store: Store) -> dict[str, Any]:
-    from resnext.compiling.timm_models import describe
-    from resnext.images.preprocess import from_pretrained_cfg
-
     config = config_of(name)
     if config is None:
         check_name(name.timm_name)
+    from resnext.compiling.timm_models import describe  # imports torch, which a wrong name need not wait for
+    from resnext.images.preprocess import from_pretrained_cfg
+
     facts = describe(config.architecture if config is not None else name.timm_name, config)
     cfg = facts.pretrained_cfg
     repo = name.repo if config is not None else cfg.get("hf_hub_id")

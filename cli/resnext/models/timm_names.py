@@ -78,7 +78,7 @@ def check_name(name: str) -> None:
 def near_names(name: str) -> list[str]:
     """Give up to three names of models that are like `name`, of the shelf and of timm."""
     known = timm_names()
-    names = [*known_names(), *sorted(known.architectures), *sorted(known.weights)]
+    names = dict.fromkeys([*known_names(), *sorted(known.architectures), *sorted(known.weights)])
     return difflib.get_close_matches(name[:200], names, 3, 0.5)
 
 

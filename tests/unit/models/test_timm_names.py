@@ -43,3 +43,8 @@ def test_what_is_no_name_is_one_short_line(name: str) -> None:
 
 def test_published_checkpoints_are_known_by_their_files() -> None:
     assert {"semi_supervised_resnext50_32x4-ddb3e555.pth", "resnet34-43635321.pth"} <= timm_names().files
+
+
+def test_no_name_is_proposed_twice() -> None:
+    near = near_names("ssl_resnext50_32x4")
+    assert len(near) == len(set(near)) > 1
