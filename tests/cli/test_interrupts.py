@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from resnext.outputs.run_note import sidecar_of
+from resnext.outputs.run_note import note_of
 from support.program import SAMPLES, all_printed, clean_environment
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
@@ -129,7 +129,7 @@ def test_at_any_moment_of_a_start(tmp_path: Path, warm_cache: Path) -> None:
             assert stderr in DIED_EARLY or stderr == said(kept, output).replace("rows are", "row is"), moment
         assert kept in (0, 1)
         output.unlink(missing_ok=True)
-        sidecar_of(output).unlink(missing_ok=True)
+        note_of(output).unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("place", ["kept = weakref.ref(gone, lambda _: ask())", "weakref.finalize(gone, ask)", "pass"])

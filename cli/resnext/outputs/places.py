@@ -43,6 +43,10 @@ def real_path(name: str, path: Path) -> Path:
     """
     try:
         return path if path.exists() and not path.is_file() else Path(os.path.realpath(path))
+    except FileNotFoundError as error:
+        raise OutputError(
+            f"{name[:80]}: can't write the results: the folder that this was started in is gone"
+        ) from error
     except OSError as error:
         raise OutputError(f"{name[:80]}: can't write the results: {error.strerror or error}") from error
 

@@ -141,13 +141,14 @@ class _Lines:
         self.number = 0
 
     def first(self) -> str:
-        """The first line, which comes again when all are asked for; empty where there is none."""
+        """The first line, which comes once more when the lines are read; empty where there is none."""
         self._first = next(iter(self), "")
         return self._first
 
     def __iter__(self) -> Iterator[str]:
         if self._first:
-            yield self._first
+            first, self._first = self._first, None
+            yield first
         while line := self._stream.readline(_MAX_ENTRY_BYTES + 1):
             if len(line) > _MAX_ENTRY_BYTES:
                 raise UsageError(f"{_shown(self._name)}: not a list: no end of a line within {_MAX_ENTRY_BYTES} bytes")

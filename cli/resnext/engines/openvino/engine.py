@@ -57,7 +57,10 @@ class OpenVINOEngine:
         try:
             imported = cached.load(core, graph, config, bf16)
         except RuntimeError as error:
-            raise ModelError(f"the compiled model can't be run: {_first_line(error)}") from error
+            raise ModelError(
+                f"the compiled model can't be run: {_first_line(error)}; where memory is limited (ulimit -v, a container),"
+                " that is the likely reason"
+            ) from error
         self._compiled = imported.compiled
         # Two for each stream that computes: results are taken in input order, and meanwhile none of them may run dry.
         self.depth = 2 * int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) if many else 1
