@@ -58,8 +58,8 @@ class OpenVINOEngine:
             imported = cached.load(core, graph, config, bf16)
         except RuntimeError as error:
             raise ModelError(
-                f"the compiled model can't be run: {_first_line(error)}; where memory is limited (ulimit -v, a container),"
-                " that is the likely reason"
+                f"the compiled model can't be run: {_first_line(error)}; where memory is limited"
+                " (ulimit -v, a container), that is the likely reason"
             ) from error
         self._compiled = imported.compiled
         # Two for each stream that computes: results are taken in input order, and meanwhile none of them may run dry.
