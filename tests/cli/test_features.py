@@ -17,7 +17,7 @@ from resnext.engines import EngineSpec, Graph, load_engine
 from resnext.models.catalog import CATALOG
 from resnext.shelf.shelf import ModelRequest, Shelf
 from resnext.store.store import Store
-from support.checkpoints import normalised, save_safetensors, seeded_state_dict
+from support.checkpoints import normalized, save_safetensors, seeded_state_dict
 from support.program import SAMPLES, RunResnext, clean_environment
 
 FAMILY = [entry for entry in CATALOG if entry.origin == "hub"]
@@ -53,7 +53,7 @@ def test_maps_equal_timms(timm: Any, tmp_path: Path, entry: Any) -> None:
     pyramid = timm.create_model(name, pretrained=False, features_only=True, out_indices=(1, 4)).eval()
     pyramid.load_state_dict({key: state_dict[key] for key in pyramid.state_dict()})
     crops = np.random.default_rng(1).integers(0, 256, (1, 224, 224, 3), np.uint8)
-    pixels = normalised(crops)
+    pixels = normalized(crops)
     with torch.inference_mode():
         unpooled = module.forward_features(pixels)
         level1, level4 = pyramid(pixels)

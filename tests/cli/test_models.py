@@ -20,7 +20,7 @@ from resnext.models.catalog import CATALOG
 from resnext.models.checkpoints import ssl_resnext_of
 from resnext.shelf.shelf import ModelRequest, Shelf
 from resnext.store.store import Store
-from support.checkpoints import normalised, save_safetensors, seeded_state_dict
+from support.checkpoints import normalized, save_safetensors, seeded_state_dict
 from support.loopback_hub import LoopbackHub
 from support.program import SAMPLES, RunResnext, clean_environment
 
@@ -56,7 +56,7 @@ def test_logits_and_pooled_features_equal_timms(timm: Any, tmp_path: Path, entry
     module = timm.create_model(entry.timm_name, pretrained=False).eval()
     module.load_state_dict(state_dict)
     crops = np.random.default_rng(1).integers(0, 256, (3, 224, 224, 3), np.uint8)
-    pixels = normalised(crops)
+    pixels = normalized(crops)
     with torch.inference_mode():
         features = module.forward_features(pixels)
         expected = module.forward_head(features).numpy()

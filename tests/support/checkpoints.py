@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 def seeded_state_dict(timm: Any, timm_name: str, seed: int = 0, **options: Any) -> dict[str, torch.Tensor]:
     """Random weights with activations that neither vanish nor explode through 101 layers.
 
-    timm's own initialisation zeroes the last normalisation of each block: the blocks would then not be tested at all.
+    timm's own initialisation zeroes the last normalization of each block: the blocks would then not be tested at all.
     """
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
@@ -39,7 +39,7 @@ def save_safetensors(state_dict: dict[str, torch.Tensor], path: Path) -> Path:
     return path
 
 
-def normalised(crops: NDArray[np.uint8]) -> torch.Tensor:
+def normalized(crops: NDArray[np.uint8]) -> torch.Tensor:
     """uint8 (B, H, W, 3) -> float32 (B, 3, H, W) with ImageNet's mean and std, as torchvision does it."""
     mean, std = (torch.tensor(each).view(3, 1, 1) for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     return torch.from_numpy(crops).permute(0, 3, 1, 2).float().div(255).sub(mean).div(std)

@@ -64,9 +64,9 @@ class Engine(Protocol):
         """What it computes in on this machine."""
 
     def submit(self, pixels: Pixels) -> Ticket:
-        """Start on a batch: crops, uint8 (B, H, W, 3), or normalised float32 (B, 3, H, W); 1 <= B <= batch_size.
+        """Start on a batch: crops, uint8 (B, H, W, 3), or normalized float32 (B, 3, H, W); 1 <= B <= batch_size.
 
-        An engine that was built to normalise takes crops, any other takes float32. The array must not be changed
+        An engine that was built to normalize takes crops, any other takes float32. The array must not be changed
         before the ticket's result was taken.
         """
 
@@ -76,7 +76,7 @@ class EngineSpec(NamedTuple):
 
     With `precision` int8 the graph is one that was quantized; what it leaves in higher precision is computed as with
     auto. `batch_size` None leaves the choice to the engine. `outputs` names what is wanted of what the graph computes.
-    `normalises`: the engine is given crops, and makes of them what this model takes. `graph_digest` tells this graph
+    `normalizes`: the engine is given crops, and makes of them what this model takes. `graph_digest` tells this graph
     from every other; without it nothing that an engine made of it is cached beside it.
     """
 
@@ -85,7 +85,7 @@ class EngineSpec(NamedTuple):
     precision: Precision = "auto"
     tuning: Tuning = "latency"
     batch_size: int | None = None
-    normalises: PreprocessingConfig | None = None
+    normalizes: PreprocessingConfig | None = None
     graph_digest: str | None = None
 
 

@@ -34,14 +34,14 @@ class TorchEngine:
         device: str,
         precision: Precision,
         batch_size: int | None,
-        normalises: PreprocessingConfig | None = None,
+        normalizes: PreprocessingConfig | None = None,
     ) -> None:
         self._device = _device(device)
         on_cpu = self._device.type == "cpu"
         self.batch_size = batch_size or (_BATCH_ON_CPU if on_cpu else _BATCH_ON_GPU)
         self._bf16 = precision == "bf16"
         self._names, self._outputs = names, outputs
-        self._normalises = normalises
+        self._normalizes = normalizes
         self._module = module.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
@@ -51,8 +51,8 @@ class TorchEngine:
     def submit(self, pixels: "Pixels") -> "_Finished":
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
             batch = torch.from_numpy(pixels).to(self._device)
-            if self._normalises is not None:
-                batch = _normalised(batch, self._normalises)
+            if self._normalizes is not None:
+                batch = _normalized(batch, self._normalizes)
             batch = batch.contiguous(memory_format=torch.channels_last)
             computed = dict(zip(self._names, self._module(batch), strict=True))
         return _Finished({name: computed[name].float().contiguous().cpu().numpy() for name in self._outputs})
@@ -69,7 +69,7 @@ class _Finished:
         return self._arrays
 
 
-def _normalised(crops: torch.Tensor, config: PreprocessingConfig) -> torch.Tensor:
+def _normalized(crops: torch.Tensor, config: PreprocessingConfig) -> torch.Tensor:
     """uint8 (B, H, W, 3) -> float32 (B, 3, H, W), as torchvision's ToTensor and Normalize compute it."""
     mean, std = (torch.tensor(numbers, device=crops.device).view(3, 1, 1) for numbers in (config.mean, config.std))
     return crops.permute(0, 3, 1, 2).float().div_(255).sub_(mean).div_(std)

@@ -112,8 +112,8 @@ class Quantization:
 
         def load(precision: Precision) -> Engine:
             path = graph if precision == "int8" else base.graph
-            normalises = what_is_left(base.preprocessing)
-            return load_engine(EngineSpec(path, ("logits", "pooled"), precision, "throughput", None, normalises))
+            normalizes = what_is_left(base.preprocessing)
+            return load_engine(EngineSpec(path, ("logits", "pooled"), precision, "throughput", None, normalizes))
 
         return load
 
@@ -177,13 +177,13 @@ class LayerChoice:
 
 def _preparation(base: CompiledModel) -> "Callable[[Pixels], NDArray[np.float32]]":
     """What makes of one photo's pixels what the graph takes, (1, 3, H, W)."""
-    from resnext.engines.openvino.normalize import Normalisation
+    from resnext.engines.openvino.normalize import Normalization
 
     config = what_is_left(base.preprocessing)
-    normalise = None if config is None else Normalisation(config)
+    normalize = None if config is None else Normalization(config)
 
     def prepare(photo: "Pixels") -> "NDArray[np.float32]":
-        return photo[None] if normalise is None else normalise(photo[None])  # type: ignore[return-value,arg-type]
+        return photo[None] if normalize is None else normalize(photo[None])  # type: ignore[return-value,arg-type]
 
     return prepare
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from resnext.compiling.outputs import outputs_of
-from resnext.engines.openvino.normalize import Normalisation
+from resnext.engines.openvino.normalize import Normalization
 from resnext.images import preprocess
 from resnext.images.preprocess import crop_for, from_pretrained_cfg, is_supported, resize_target
 from resnext.records import PreprocessingConfig
@@ -38,8 +38,8 @@ TimmTransform = Callable[[PreprocessingConfig], Transform]
 
 def transform_for(config: PreprocessingConfig) -> Transform:
     """All of it: what is done to a photo, and then to a batch."""
-    crop, normalise = crop_for(config), Normalisation(config)
-    return lambda image: normalise(crop(image)[None])[0]
+    crop, normalize = crop_for(config), Normalization(config)
+    return lambda image: normalize(crop(image)[None])[0]
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_bits_equal_timms_for_any_configuration(
     assert np.array_equal(transform_for(config)(image), timm_transform(config)(image))
 
 
-def test_every_grey_level_is_normalised_as_timm_does(timm_transform: TimmTransform) -> None:
+def test_every_grey_level_is_normalized_as_timm_does(timm_transform: TimmTransform) -> None:
     ramp = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2))
     config = replace(CONFIG, input_size=(3, 16, 16), crop_pct=1.0)
     pixels = transform_for(config)(ramp)
@@ -169,7 +169,7 @@ def test_each_photo_gets_pixels_of_its_own() -> None:
 # -- the same in torch and in a graph ------------------------------------------------------------------------------
 
 
-def test_torch_normalises_to_the_same_bits(timm: Any) -> None:
+def test_torch_normalizes_to_the_same_bits(timm: Any) -> None:
     import torch
 
     from resnext.compiling.timm_models import TimmModel
@@ -189,7 +189,7 @@ def test_torch_normalises_to_the_same_bits(timm: Any) -> None:
     model = TimmModel(Echo(), {}, 1, 1, "")
     engine = TorchEngine(outputs_of(model, CLASSIFIER), CLASSIFIER.outputs, ("logits",), "cpu", "fp32", 2, config)
     crops = every_value()
-    np.testing.assert_array_equal(engine.submit(crops).result()["logits"], Normalisation(config)(crops))
+    np.testing.assert_array_equal(engine.submit(crops).result()["logits"], Normalization(config)(crops))
 
 
 def every_value() -> NDArray[np.uint8]:
@@ -200,7 +200,7 @@ def every_value() -> NDArray[np.uint8]:
     return crops
 
 
-def test_a_graph_that_normalises_computes_the_same_of_every_value() -> None:
+def test_a_graph_that_normalizes_computes_the_same_of_every_value() -> None:
     """What it gets wrong of float32 is gone once that is rounded to bfloat16, for which alone it is used."""
     from resnext.engines.openvino.importing import NodeMaker, import_openvino
 
@@ -209,13 +209,13 @@ def test_a_graph_that_normalises_computes_the_same_of_every_value() -> None:
     config = replace(CONFIG, input_size=(3, 16, 16))
     pixels = operations.parameter([-1, 3, 16, 16], np.float32)
     model = openvino.Model([operations.multiply(pixels, np.float32(2))], [pixels])
-    normalise = Normalisation(config)
-    normalise.put_before(model, NodeMaker())
+    normalize = Normalization(config)
+    normalize.put_before(model, NodeMaker())
     crops = every_value()
     compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     got = compiled({0: crops})[0] / 2
-    np.testing.assert_allclose(got, normalise(crops), rtol=0, atol=5e-7)
-    np.testing.assert_array_equal(rounded_to_bfloat16(got), rounded_to_bfloat16(normalise(crops)))
+    np.testing.assert_allclose(got, normalize(crops), rtol=0, atol=5e-7)
+    np.testing.assert_array_equal(rounded_to_bfloat16(got), rounded_to_bfloat16(normalize(crops)))
 
 
 def rounded_to_bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint32]:

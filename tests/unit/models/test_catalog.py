@@ -40,7 +40,7 @@ def test_sizes_and_cost_are_those_of_timms_module(timm: Any, entry: CatalogEntry
         assert round(stored * 4 / 1e6) == entry.download_mb
     with FlopCounterMode(display=False) as counter:
         module(torch.empty(1, *entry.preprocessing.input_size, device="meta"))
-    # timm's benchmark also counts normalisation and pooling: 1 to 4 per cent more than convolutions and matrices.
+    # timm's benchmark also counts normalization and pooling: 1 to 4 per cent more than convolutions and matrices.
     assert entry.gmacs == pytest.approx(counter.get_total_flops() / 2e9, rel=0.05)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from resnext.engines import EngineSpec, Precision
 from resnext.engines.openvino.cached_graph import CachedGraph
 from resnext.engines.openvino.importing import NodeMaker, new_core
-from resnext.engines.openvino.normalize import Normalisation
+from resnext.engines.openvino.normalize import Normalization
 from resnext.engines.openvino.processor import this_processor
 from resnext.engines.openvino.wide_groups import widen_groups
 from resnext.errors import ModelError
@@ -35,7 +35,7 @@ class OpenVINOEngine:
         config: dict[str, Any] = {"PERFORMANCE_HINT": spec.tuning.upper()}
         if spec.precision in _HINTS:
             config["INFERENCE_PRECISION_HINT"] = _HINTS[spec.precision]
-        self._normalise = None if spec.normalises is None else Normalisation(spec.normalises)
+        self._normalize = None if spec.normalizes is None else Normalization(spec.normalizes)
         best_batch_size = _BATCH_WITH_AMX if has_amx else _BATCH_WITHOUT_AMX
         self.batch_size = spec.batch_size or (best_batch_size if many else 1)
         # A fixed shape spares the first answer a second preparation of the weights: 0.2 s of 1 for a 32x16d.
@@ -44,10 +44,10 @@ class OpenVINOEngine:
 
         def graph() -> Any:
             model = core.read_model(spec.graph)
-            if self._normalise is not None and (bf16 or self._int8) and many:
+            if self._normalize is not None and (bf16 or self._int8) and many:
                 # A quarter of the bytes to gather, and one pass less over them. In fp32 it would not be exact.
-                self._normalise.put_before(model, NodeMaker())
-                self._normalise = None
+                self._normalize.put_before(model, NodeMaker())
+                self._normalize = None
             if self._static:
                 model.reshape([self.batch_size, *list(model.inputs[0].partial_shape)[1:]])
             if has_amx:
@@ -78,8 +78,8 @@ class OpenVINOEngine:
     def submit(self, pixels: "Pixels") -> "_Inference":
         """Start on a batch; a static graph gets one of fewer than batch_size padded."""
         count = len(pixels)
-        if self._normalise is not None:
-            pixels = self._normalise(cast("NDArray[np.uint8]", pixels))
+        if self._normalize is not None:
+            pixels = self._normalize(cast("NDArray[np.uint8]", pixels))
         if self._static and count < self.batch_size:
             padding = np.zeros((self.batch_size - count, *pixels.shape[1:]), pixels.dtype)
             pixels = np.concatenate([pixels, padding])

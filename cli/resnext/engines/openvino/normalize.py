@@ -9,7 +9,7 @@ from resnext.engines.openvino.importing import NodeMaker
 from resnext.records import PreprocessingConfig
 
 
-class Normalisation:
+class Normalization:
     """A model's own, in float32 and in torchvision's order of steps: bit-identical to ToTensor and Normalize."""
 
     def __init__(self, config: PreprocessingConfig) -> None:
@@ -34,8 +34,8 @@ class Normalisation:
         pixels = model.get_parameters()[0]
         crops = make.parameter([-1, *self._crop, 3], np.uint8)
         scaled = make("Divide", make("Convert", crops, destination_type="f32"), np.float32(255))
-        normalised = make("Divide", make("Subtract", scaled, self._mean), self._std)
-        planes = make("Transpose", normalised, np.array([0, 3, 1, 2]))
+        normalized = make("Divide", make("Subtract", scaled, self._mean), self._std)
+        planes = make("Transpose", normalized, np.array([0, 3, 1, 2]))
         for reader in pixels.output(0).get_target_inputs():
             reader.replace_source_output(planes.output(0))
         model.remove_parameter(pixels)
