@@ -78,7 +78,9 @@ def check_name(name: str) -> None:
 def near_names(name: str) -> list[str]:
     """Give up to three names of models that are like `name`, of the shelf and of timm."""
     known = timm_names()
-    names = dict.fromkeys([*known_names(), *sorted(known.architectures), *sorted(known.weights)])
+    # What was read besides may be no model at all: of architectures those that have weights are proposed.
+    with_weights = sorted({each.partition(".")[0] for each in known.weights} & known.architectures)
+    names = dict.fromkeys([*known_names(), *with_weights, *sorted(known.weights)])
     return difflib.get_close_matches(name[:200], names, 3, 0.5)
 
 

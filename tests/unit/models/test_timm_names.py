@@ -48,3 +48,7 @@ def test_published_checkpoints_are_known_by_their_files() -> None:
 def test_no_name_is_proposed_twice() -> None:
     near = near_names("ssl_resnext50_32x4")
     assert len(near) == len(set(near)) > 1
+
+
+def test_what_is_proposed_is_a_model() -> None:
+    assert "crop_mode" not in near_names("nosuch_model")
