@@ -133,7 +133,7 @@ def test_a_terminal_is_never_commanded(
     ) as process:
         os.close(slave)
         printed = all_printed(master)
-        assert process.wait(60) == (0 if "--dry-run" in options else 1)
+        assert process.wait(60) == 1  # for the one that is missing
     os.close(master)
     text = printed.decode().replace("\r\n", "\n")
     assert text.count("espresso") == (0 if "--dry-run" in options else len(names))

@@ -293,13 +293,15 @@ _STUCK = """
 import ctypes, sys
 sys.stdout.reconfigure(line_buffering=True)
 from resnext import app
+from resnext.console.interrupts import ending_on_signals
 def stuck():
-    for _ in range(60):
-        try:
-            print("stuck", flush=True)
-            ctypes.CDLL(None).poll(None, 0, 60_000)
-        except BaseException:
-            pass  # as a callback of C code does
+    with ending_on_signals():  # as where rows are written
+        for _ in range(60):
+            try:
+                print("stuck", flush=True)
+                ctypes.CDLL(None).poll(None, 0, 60_000)
+            except BaseException:
+                pass  # as a callback of C code does
 app.app = stuck
 from resnext.__main__ import main
 main()

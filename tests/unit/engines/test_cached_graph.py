@@ -232,7 +232,7 @@ def test_a_graph_that_is_cached_with_its_weights_needs_no_other_file(
     (entry,) = store.compiled.iterdir()
     (cached,) = entry.glob("*.blob")
     assert cached.stat().st_size > 40_000_000
-    assert heard.lines[-1] == "preparing ssl_resnext50_32x4d for this processor, once"
+    assert heard.lines[-1] == "preparing resnext50 for this processor, once"
     exact = Shelf(heard, store).open(ModelRequest(weights=weights, precision="fp32"))
     crops = np.random.default_rng(7).integers(0, 256, (1, 224, 224, 3), np.uint8)
     expected = exact.load("throughput").submit(crops).result()["logits"]
