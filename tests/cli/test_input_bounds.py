@@ -212,8 +212,8 @@ def test_all_workers_together_stay_within_the_bound(
     (tmp_path / "0.png").write_bytes(one_bit_png(LEGAL_SIDE))
     for number in range(1, count):
         os.link(tmp_path / "0.png", tmp_path / f"{number}.png")
-    with Image.open(tmp_path / "0.png") as image:
-        assert image.size == (LEGAL_SIDE, LEGAL_SIDE)
+    # By its header: Pillow warns of the size of such a picture.
+    assert (tmp_path / "0.png").read_bytes()[16:24] == struct.pack(">2I", LEGAL_SIDE, LEGAL_SIDE)
     rows, peak = measured(warm_cache, tmp_path, "-j", "8", str(tmp_path))
     print(f"{count} photos of {LEGAL_SIDE**2 / 1e6:.0f} megapixels with -j 8: peak {peak / 1e6:.0f} MB")
     assert [outcome(row) for row in rows] == ["ok"] * count
