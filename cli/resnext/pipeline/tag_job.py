@@ -78,6 +78,7 @@ class Tagging:
                 "--model": model.name,
                 "weights": f"sha256:{model.weights_digest[:32]}",
                 "--engine": request.run.model.engine,
+                "--precision": request.run.model.precision,
                 "--exact": request.run.exact,
                 **tag_settings(request.tags, self._tagger),
                 "--root": request.sidecars.root,
