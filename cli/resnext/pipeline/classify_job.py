@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from resnext.console.terminal import Notices
     from resnext.pipeline.loop import Row
     from resnext.pipeline.run import RunRequest
-    from resnext.records import Label, LabelType, PredictionConfig, Source
+    from resnext.records import Answer, Label, LabelType, PredictionConfig, Source
     from resnext.shelf.shelf import OpenedModel
 
 
@@ -42,6 +42,7 @@ class Labelling:
     """
 
     verb = "labelled"
+    abstained_words = "below the threshold"
 
     def __init__(self, request: ClassifyRequest, model: "OpenedModel", notices: "Notices") -> None:
         self._request, self._model = request, model
@@ -50,6 +51,9 @@ class Labelling:
         self._target = request.output.target()
         self.watched = request.output.path is None and sys.stdout.isatty()
         self.resumable = request.output.resumable
+
+    def abstained(self, record: "Answer") -> bool:
+        return isinstance(record, Classified) and not record.predictions
 
     def prepare(self) -> DoneInputs:
         return self._target.prepare(self._settings())

@@ -76,6 +76,7 @@ class Evaluating:
     """
 
     verb = "evaluated"
+    abstained_words = ""
     watched = False
     resumable: Path | None = None
 
@@ -92,6 +93,9 @@ class Evaluating:
         names = Names(labels, read_vocabulary(request.tags.vocabulary if request.tags else None, labels))
         self._classes = {name: names.classes_of(name) for name in request.truth.names()}
         self._evaluation = Evaluation(labels, tagger)
+
+    def abstained(self, record: "Answer") -> bool:
+        return False
 
     def prepare(self) -> DoneInputs:
         return DoneInputs()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from resnext.pipeline.loop import Row
     from resnext.pipeline.run import RunRequest
-    from resnext.records import Source
+    from resnext.records import Answer, Source
     from resnext.shelf.shelf import OpenedModel
 
 VECTORS = ("pooled", "logits")
@@ -47,11 +47,15 @@ class Extraction:
     """The Job of `features`."""
 
     verb = "saved"
+    abstained_words = ""
     watched = False
 
     def __init__(self, request: FeaturesRequest, model: "OpenedModel") -> None:
         self._request, self._model = request, model
         self.resumable = request.target.layout.path if isinstance(request.target, FeatureFile) else None
+
+    def abstained(self, record: "Answer") -> bool:
+        return False
 
     def prepare(self) -> DoneInputs:
         return self._request.target.prepare(self._settings())

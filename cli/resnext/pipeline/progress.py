@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from resnext.console.terminal import Notices, say
-from resnext.records import Answer, Classified, Failure
+from resnext.records import Answer, Failure
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -22,8 +22,10 @@ class RunProgress:
     """Counts records. `total` gives the number of inputs to do once it is known, None before.
 
     `skipped` gives how many were left out because an earlier run has done them; neither they nor failures count for the
-    rate. `verb` says what was done to those that worked. `passed_over` gives words for the files that were no input.
-    With a `bar` it is drawn on the terminal, with `lines` a line is said after a minute, and each minute from then on.
+    rate. `verb` says what was done to those that worked. `abstained` tells of which there was nothing to say, and
+    `abstained_words` says so; without words nothing is counted. `passed_over` gives words for the files that were no
+    input. With a `bar` it is drawn on the terminal, with `lines` a line is said after a minute, and each minute from
+    then on.
     """
 
     def __init__(
@@ -36,7 +38,10 @@ class RunProgress:
         skipped: Callable[[], int] = lambda: 0,
         passed_over: Callable[[], str] = lambda: "",
         verb: str = "labelled",
+        abstained: Callable[[Answer], bool] = lambda record: False,
+        abstained_words: str = "",
     ) -> None:
+        self._abstained, self._abstained_words = abstained, abstained_words
         self._verb, self._lines, self._passed_over = verb, lines, passed_over
         self._bar, self._color, self._total, self._skipped = bar, color, total, skipped
         self._begin = time.monotonic()
@@ -62,7 +67,7 @@ class RunProgress:
         self.done += 1
         if isinstance(record, Failure):
             self.failures[str(record.code)] += 1
-        elif self._verb == "labelled" and isinstance(record, Classified) and not record.predictions:
+        elif self._abstained(record):
             self.abstained += 1
         now = time.monotonic()
         if self._bar and now >= self._next_refresh:
@@ -91,7 +96,7 @@ class RunProgress:
         failed = self.failed
         return {
             self._verb: self.done - failed,
-            **({"abstained": self.abstained} if self._verb == "labelled" else {}),
+            **({"abstained": self.abstained} if self._abstained_words else {}),
             "failed": failed,
             "failures": dict(self.failures.most_common()),
             "skipped": self._skipped(),
@@ -102,7 +107,7 @@ class RunProgress:
     def summary(self) -> str:
         """One line: labelled, failed by reason, done before, photos a second."""
         run = self.figures()
-        below = f" ({self.abstained} below the threshold)" if self.abstained else ""
+        below = f" ({self.abstained} {self._abstained_words})" if self.abstained else ""
         parts = [f"{run[self._verb]} {self._verb}{below}"]
         if run["failed"]:
             reasons = ", ".join(f"{code} {count}" for code, count in run["failures"].items())

@@ -69,11 +69,15 @@ class Job(Protocol):
     """What differs: how a photo's arrays become a record, and where records go. Made once the model is open."""
 
     verb: str  # what was done to a photo: "labelled"
+    abstained_words: str  # of photos of which there is nothing to say: "below the threshold"; "" where there are none
     watched: bool  # whether people watch the records as they come, so that a bar would be in the way
     resumable: Path | None  # the file that --resume continues
 
     def prepare(self) -> "DoneInputs":
         """Read the output of an earlier run, and give the inputs that are done; locks the files, changes no content."""
+
+    def abstained(self, record: "Answer") -> bool:
+        """Tell whether there is nothing to say of a photo that worked."""
 
     def answer(self) -> "Callable[[Source, Row], Answer]":
         """Give the function that makes the record of a photo, or raises InputError."""
@@ -148,6 +152,8 @@ def _run(
             passed_over=lambda: str(passed_over),
             skipped=lambda: done.skipped,
             verb=job.verb,
+            abstained=job.abstained,
+            abstained_words=job.abstained_words,
         )
         starting.close()  # from here on there is something to lose
         try:

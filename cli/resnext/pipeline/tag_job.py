@@ -13,7 +13,7 @@ from resnext.outputs.sidecars.changes import SidecarRequest, Sidecars, sidecars_
 from resnext.outputs.sidecars.noted import read_manifest, tagged_rows
 from resnext.outputs.sidecars.rows import SidecarWriter
 from resnext.pipeline.tagging import TagRequest, open_tagger, tag_settings
-from resnext.records import Classified, Failure, Source
+from resnext.records import Answer, Classified, Failure, Source
 
 if TYPE_CHECKING:
     from resnext.console.terminal import Notices
@@ -42,6 +42,7 @@ class Tagging:
     """
 
     verb = "tagged"
+    abstained_words = "without a tag"
 
     def __init__(self, request: TagJobRequest, model: "OpenedModel", notices: "Notices") -> None:
         from resnext.answers.own_labels import read_labels
@@ -52,6 +53,9 @@ class Tagging:
         self._target = request.output.target()
         self.watched = request.output.path is None and sys.stdout.isatty()
         self.resumable = request.output.resumable
+
+    def abstained(self, record: Answer) -> bool:
+        return isinstance(record, Classified) and not record.tags
 
     def prepare(self) -> DoneInputs:
         return self._target.prepare(self._settings())

@@ -37,6 +37,16 @@ def test_what_was_no_input_stands_in_the_last_line() -> None:
     assert "1 failed (corrupt 1), 2 files skipped in " in counted(2, 1, 3).summary()
 
 
+def test_photos_of_which_there_is_nothing_to_say_are_told() -> None:
+    run = RunProgress(
+        bar=False, lines=False, color=False, total=lambda: 3, verb="tagged",
+        abstained=lambda record: isinstance(record, Classified) and not record.tags, abstained_words="without a tag",
+    )  # fmt: skip
+    for record in (PHOTO, PHOTO, BROKEN):
+        run.count(record)
+    assert run.summary().startswith("2 tagged (2 without a tag), 1 failed") and run.figures()["abstained"] == 2
+
+
 def test_lines_are_said_when_they_are_due(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     counted(2, 0, 2)
     assert capsys.readouterr().err == "", "not within the first minute"
