@@ -18,7 +18,6 @@ _MEASURED = {
 UNMEASURED = Calibration(temperature=1.0, sure=0.95)
 _TEMPERATURES = (0.1, 10.0)
 _GOLDEN = (5**0.5 - 1) / 2
-_Z95 = 1.959964  # two-sided 95% of a normal distribution
 
 
 class TagConfig(NamedTuple):
@@ -28,37 +27,9 @@ class TagConfig(NamedTuple):
     temperature: float = 1.0
 
 
-class Interval(NamedTuple):
-    """A share, and between what it lies with 95% certainty, seeing how few were counted."""
-
-    share: float
-    low: float
-    high: float
-
-
 def measured(weights_digest: str) -> Calibration | None:
     """What was measured for a model of the shelf, before it was shipped."""
     return next((known for start, known in _MEASURED.items() if weights_digest.startswith(start)), None)
-
-
-def share_of(hits: int, total: int) -> Interval:
-    """The share with Wilson's score interval, which holds for few and for shares near 0 and 1; 0 to 1 of nothing."""
-    if not total:
-        return Interval(0.0, 0.0, 1.0)
-    share, z2 = hits / total, _Z95**2
-    center = (share + z2 / (2 * total)) / (1 + z2 / total)
-    half = _Z95 / (1 + z2 / total) * (share * (1 - share) / total + z2 / (4 * total**2)) ** 0.5
-    return Interval(share, max(0.0, center - half), min(1.0, center + half))
-
-
-def expected_calibration_error(confidences: NDArray[np.float64], right: NDArray[np.bool_], bins: int = 15) -> float:
-    """ECE: how far probabilities (n,) lie from the share that was right, over equal bins, weighted by their photos."""
-    if not len(confidences):
-        return 0.0
-    at = np.minimum((confidences * bins).astype(np.intp), bins - 1)
-    counts = np.bincount(at, minlength=bins)
-    gaps = np.abs(np.bincount(at, confidences, bins) - np.bincount(at, right.astype(np.float64), bins))
-    return float(gaps[counts > 0].sum() / len(confidences))
 
 
 def fitted_temperature(logits: NDArray[np.float32], truth: Sequence[Sequence[int]]) -> float:

@@ -7,13 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from resnext.answers.calibration import (
-    Interval,
-    TagConfig,
-    expected_calibration_error,
-    fitted_temperature,
-    share_of,
-)
+from resnext.answers.calibration import TagConfig, fitted_temperature
+from resnext.answers.metrics import Interval, expected_calibration_error, share_of
 from resnext.answers.predictions import softmax
 from resnext.answers.tags import Tagger
 from resnext.records import Label

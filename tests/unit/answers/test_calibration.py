@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from resnext.answers.calibration import expected_calibration_error, fitted_temperature, share_of
+from resnext.answers.calibration import fitted_temperature
+from resnext.answers.metrics import expected_calibration_error, share_of
 
 
 def test_the_temperature_with_which_labels_were_drawn_is_found() -> None:
