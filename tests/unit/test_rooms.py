@@ -27,7 +27,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {*SHARED, "models"},
     "compiling": {*SHARED, "engines", "models", "store"},
     "shelf": {*SHARED, "models", "store", "engines", "compiling", "images"},
-    "pipeline": {*SHARED, "sources", "images", "engines", "answers", "outputs", "shelf", "store"},
+    "training": {
+        *SHARED,
+        "sources",
+        "images",
+        "engines",
+        "answers",
+        "store",
+        "shelf",
+        "models",
+        "compiling",
+    },
+    "pipeline": {*SHARED, "sources", "images", "engines", "answers", "outputs", "shelf", "store", "models", "training"},
     # Answers about all of them; its trial of a photo is a small run.
     "info": {*SHARED, "models", "store", "engines", "compiling", "shelf", "images", "pipeline", "outputs"},
     "commands": {
@@ -41,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "shelf",
         "store",
         "pipeline",
+        "training",
         "info",
     },
     "app": {"commands", "console", "errors", "__version__"},
