@@ -74,7 +74,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     ),
     "httpx2": ("sources/urls.py", "sources/web_client.py"),
     "fsspec": ("sources/stores.py",),
-    "pyarrow": ("sources/lists.py", "outputs/writers/parquet.py", "outputs/vectors/parquet.py"),
+    "pyarrow": ("sources/tables.py", "outputs/writers/parquet.py", "outputs/vectors/parquet.py"),
 }
 
 

@@ -5,36 +5,36 @@ surrogateescape, as names from the file system do.
 """
 
 import base64
-import csv
 import io
 import json
 import os
-import re
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from resnext.errors import FailureCode, UsageError, first_line
+from resnext.errors import FailureCode, UsageError
 from resnext.records import Failure, Source
 from resnext.sources import stdin
 from resnext.sources.config import ListConfig
 from resnext.sources.contents import archive_kind
+from resnext.sources.tables import (
+    EXACT_COLUMN,
+    FILE_COLUMN,
+    MAX_LINE_BYTES,
+    Lines,
+    Row,
+    TableKind,
+    import_parquet,
+    kind_of,
+    opened,
+    parquet_rows,
+    reading,
+    shown,
+    text_rows,
+)
 
-Kind = Literal["lines", "null", "csv", "tsv", "jsonl", "parquet"]
-
-_KINDS: dict[str, Kind] = {
-    ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
-}  # fmt: skip
-_DEFAULT_COLUMN = "file"  # as our own output calls it: a filtered output is a list
-_EXACT_COLUMN = "file_b64"
-_ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
 _CHUNK_BYTES = 1 << 16
-_MAX_ENTRY_BYTES = 1 << 20  # what has no separator for so long is no list
-_GZIP = b"\x1f\x8b"
-_BOM = b"\xef\xbb\xbf"
-_ROWS_AT_ONCE = 4096
 
 
 def check(name: str, config: ListConfig) -> None:
@@ -52,7 +52,7 @@ def check(name: str, config: ListConfig) -> None:
     except OSError as error:
         raise UsageError(f"--files-from {name}: {error.strerror}") from error
     if _kind(name, config) == "parquet":
-        _import_parquet(name)
+        import_parquet(name)
 
 
 def entries(name: str, config: ListConfig) -> Iterator[str | Failure]:
@@ -64,37 +64,30 @@ def entries(name: str, config: ListConfig) -> Iterator[str | Failure]:
         UsageError: what is there is no such list.
     """
     kind = _kind(name, config)
+    table = _Column(name, config)
     if kind == "parquet":
-        yield from _parquet(name, config)
+        yield from table.entries(parquet_rows(name, table.choose))
         return
-    try:
-        with _opened(name) as stream:
-            if kind == "null":
-                yield from _null_separated(stream, name)
-                return
-            if kind is None:
-                _check_lines(stream.peek(), name)
-            lines = _Lines(stream, name)
-            kind = kind or _kind_by_look(lines.first(), name, config)
-            if kind == "lines":
-                yield from _plain(lines, name)
-            elif kind == "jsonl":
-                yield from _json_lines(lines, name, config)
-            else:
-                yield from _delimited(lines, name, config, "\t" if kind == "tsv" else ",")
-    except (OSError, EOFError, zlib.error) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or "it is damaged"
-        raise UsageError(f"{_shown(name)}: can't read the list: {reason}") from error
+    with reading(name), opened(name) as stream:
+        if config.null:
+            yield from _null_separated(stream, name)
+            return
+        if kind is None:
+            _check_lines(stream.peek(), name)
+        lines = Lines(stream, name)
+        look = kind or _kind_by_look(lines.first(), name, config)
+        if look == "lines":
+            yield from _plain(lines, name)
+        else:
+            yield from table.entries(text_rows(lines, look, table.choose), json_lines=look == "jsonl")
 
 
-def _kind(name: str, config: ListConfig) -> Kind | None:
-    """What a list is by its name; None where that does not tell, as for a pipe."""
-    if config.null:
-        return "null"
-    return None if name == stdin.NAME else _KINDS.get(Path(name.lower().removesuffix(".gz")).suffix)
+def _kind(name: str, config: ListConfig) -> TableKind | None:
+    """What table a list is by its name; None where that does not tell, as for a pipe."""
+    return None if config.null or name == stdin.NAME else kind_of(name)
 
 
-def _kind_by_look(first: str, name: str, config: ListConfig) -> Kind:
+def _kind_by_look(first: str, name: str, config: ListConfig) -> TableKind | Literal["lines"]:
     """What a list is by its first line: rows of JSON, a table with a header, or else names."""
     first = first.strip()
     if first.startswith("{"):
@@ -102,61 +95,19 @@ def _kind_by_look(first: str, name: str, config: ListConfig) -> Kind:
             if isinstance(json.loads(first), dict):
                 return "jsonl"
     if first in ("[", "[{") or first.startswith('[{"'):
-        raise UsageError(f"{_shown(name)}: a JSON array is no list; JSON Lines are one: jq -c '.[]'")
-    if first != _DEFAULT_COLUMN and not os.path.lexists(first):  # no file's name, though names may hold commas
-        if _DEFAULT_COLUMN in first.split("\t"):
+        raise UsageError(f"{shown(name)}: a JSON array is no list; JSON Lines are one: jq -c '.[]'")
+    if first != FILE_COLUMN and not os.path.lexists(first):  # no file's name, though names may hold commas
+        if FILE_COLUMN in first.split("\t"):
             return "tsv"
-        if _DEFAULT_COLUMN in first.split(","):
+        if FILE_COLUMN in first.split(","):
             return "csv"
     return "csv" if config.column else "lines"
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[io.BufferedReader]:
-    raw: Any = stdin.raw() if name == stdin.NAME else Path(name).open("rb", buffering=0)
-    with io.BufferedReader(raw, _CHUNK_BYTES) as stream:
-        if not stream.peek().startswith(_GZIP):
-            yield stream
-            return
-        import gzip
-
-        unpacked: Any = gzip.GzipFile(fileobj=stream)
-        with unpacked, io.BufferedReader(unpacked, _CHUNK_BYTES) as lines:
-            yield lines
-
-
-def _shown(name: str) -> str:
-    return "stdin" if name == stdin.NAME else name
 
 
 # -- lines and NUL-separated names -----------------------------------------------------------------------------------
 
 
-class _Lines:
-    """Decoded lines with their numbers; a line comes as soon as it is complete."""
-
-    def __init__(self, stream: io.BufferedReader, name: str) -> None:
-        self._stream, self._name = stream, name
-        self._first: str | None = None
-        self.number = 0
-
-    def first(self) -> str:
-        """The first line, which comes once more when the lines are read; empty where there is none."""
-        self._first = next(iter(self), "")
-        return self._first
-
-    def __iter__(self) -> Iterator[str]:
-        if self._first:
-            first, self._first = self._first, None
-            yield first
-        while line := self._stream.readline(_MAX_ENTRY_BYTES + 1):
-            if len(line) > _MAX_ENTRY_BYTES:
-                raise UsageError(f"{_shown(self._name)}: not a list: no end of a line within {_MAX_ENTRY_BYTES} bytes")
-            self.number += 1
-            yield os.fsdecode(line.removeprefix(_BOM) if self.number == 1 else line)
-
-
-def _plain(lines: _Lines, name: str) -> Iterator[str]:
+def _plain(lines: Lines, name: str) -> Iterator[str]:
     for line in lines:
         if "\0" in line:
             _check_lines(b"\0", name)
@@ -168,10 +119,10 @@ def _check_lines(content: bytes, name: str) -> None:
     """Say what is possible where this is no text."""
     archive = archive_kind(content)
     if archive:
-        raise UsageError(f"{_shown(name)}: a {archive} archive is no list; name its file as an input")
+        raise UsageError(f"{shown(name)}: a {archive} archive is no list; name its file as an input")
     if b"\0" in content:
         image = ", or the argument - for the bytes of one image" if name == stdin.NAME else ""
-        raise UsageError(f"{_shown(name)}: not a list of lines; give -0 for NUL-separated names{image}")
+        raise UsageError(f"{shown(name)}: not a list of lines; give -0 for NUL-separated names{image}")
 
 
 def _null_separated(stream: io.BufferedReader, name: str) -> Iterator[str]:
@@ -179,8 +130,8 @@ def _null_separated(stream: io.BufferedReader, name: str) -> Iterator[str]:
     while chunk := stream.read1(_CHUNK_BYTES):  # what is there now: a slow pipe's first entry is not held back
         *complete, rest = (rest + chunk).split(b"\0")
         yield from map(os.fsdecode, filter(None, complete))
-        if len(rest) > _MAX_ENTRY_BYTES:
-            raise UsageError(f"{_shown(name)}: not a list: no end of an entry within {_MAX_ENTRY_BYTES} bytes")
+        if len(rest) > MAX_LINE_BYTES:
+            raise UsageError(f"{shown(name)}: not a list: no end of an entry within {MAX_LINE_BYTES} bytes")
     if rest:
         yield os.fsdecode(rest)
 
@@ -188,86 +139,40 @@ def _null_separated(stream: io.BufferedReader, name: str) -> Iterator[str]:
 # -- tables ----------------------------------------------------------------------------------------------------------
 
 
-def _delimited(lines: _Lines, name: str, config: ListConfig, delimiter: str) -> Iterator[str | Failure]:
-    rows = csv.reader(lines, delimiter=delimiter)
-    column = exact = None
-    while True:
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield _bad(name, lines.number, str(error))
-            continue
-        if column is None:
-            column = _index(name, row, config)
-            if config.column is None and _EXACT_COLUMN in row:
-                exact = row.index(_EXACT_COLUMN)
-                if delimiter == "\t":  # a TSV of our own has escapes and no quotes
-                    rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-        elif row and max(column, exact or 0) >= len(row):
-            yield _bad(name, lines.number, "the row ends before its column")
-        elif row:
-            bytes_of_name = row[exact] if exact is not None else ""
-            value = _unescaped(row[column]) if exact is not None and delimiter == "\t" else row[column]
-            if entry := _named(value, bytes_of_name):
+class _Column:
+    """The column of a table that holds names; without one asked for, their exact bytes where the table has them."""
+
+    def __init__(self, name: str, config: ListConfig) -> None:
+        self._name = name
+        self._wanted = config.column or FILE_COLUMN
+        self._exact = [EXACT_COLUMN] if config.column is None else []
+
+    def choose(self, columns: Sequence[str]) -> list[str]:
+        if self._wanted not in columns:
+            offered = ", ".join(columns[:20])
+            raise UsageError(f"{shown(self._name)}: no column {self._wanted!r}; give --column, one of {offered}")
+        return [self._wanted, *(each for each in self._exact if each in columns)]
+
+    def entries(self, rows: Iterator[Row], *, json_lines: bool = False) -> Iterator[str | Failure]:
+        """Give the entries; an empty cell is none, but a line of JSON always is one."""
+        for number, cells, problem in rows:
+            if problem:
+                yield self._bad(number, problem)
+                continue
+            if not isinstance(cells, dict):  # a line of JSON that is a text alone
+                cells = {self._wanted: cells}
+            value, exact = cells.get(self._wanted), next((cells.get(each) for each in self._exact), None)
+            if entry := named(value, exact):
                 yield entry
-            elif row[column] or bytes_of_name:
-                yield _bad(name, lines.number, f"no text under {_EXACT_COLUMN!r}")
+            elif value or exact or json_lines:
+                yield self._bad(number, f"no text under {(EXACT_COLUMN if exact else self._wanted)!r}")
+
+    def _bad(self, number: int, reason: str) -> Failure:
+        source = Source(f"{shown(self._name)}:{number}")
+        return Failure(source, FailureCode.BAD_ENTRY, f"not an entry of a list: {reason}")
 
 
-def _unescaped(cell: str) -> str:
-    r"""The text of a cell of our TSV, which writes tabs, line breaks and backslashes as \t, \n, \r, \\."""
-    return re.sub(r"\\([tnr\\])", lambda match: _ESCAPES[match[1]], cell)
-
-
-def _index(name: str, header: list[str], config: ListConfig) -> int:
-    wanted = config.column or _DEFAULT_COLUMN
-    if wanted in header:
-        return header.index(wanted)
-    raise UsageError(f"{_shown(name)}: no column {wanted!r}; give --column, one of {', '.join(header[:20])}")
-
-
-def _json_lines(lines: _Lines, name: str, config: ListConfig) -> Iterator[str | Failure]:
-    wanted = config.column or _DEFAULT_COLUMN
-    for line in lines:
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            yield _bad(name, lines.number, "not JSON")
-            continue
-        exact = row.get(_EXACT_COLUMN) if isinstance(row, dict) and config.column is None else None
-        entry = _named(row.get(wanted) if isinstance(row, dict) else row, exact)
-        yield entry or _bad(name, lines.number, f"no text under {wanted!r}")
-
-
-def _parquet(name: str, config: ListConfig) -> Iterator[str | Failure]:
-    if name == stdin.NAME:
-        raise UsageError("stdin: a Parquet list can't be read from a pipe; name its file")
-    parquet = _import_parquet(name)
-    import pyarrow
-
-    wanted = config.column or _DEFAULT_COLUMN
-    try:
-        with parquet.ParquetFile(name) as table:
-            names = table.schema_arrow.names
-            _index(name, list(names), config)
-            columns = [wanted, *([_EXACT_COLUMN] if config.column is None and _EXACT_COLUMN in names else [])]
-            number = 0
-            for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns):
-                for row in batch.to_pylist():
-                    number += 1
-                    if entry := _named(row[wanted], row.get(_EXACT_COLUMN)):
-                        yield entry
-                    elif row[wanted]:
-                        yield _bad(name, number, f"no text under {wanted!r}")
-    except (pyarrow.ArrowException, OSError) as error:
-        raise UsageError(f"{name}: can't read the list: {first_line(error)}") from error
-
-
-def _named(value: object, exact: object) -> str | None:
+def named(value: object, exact: object = None) -> str | None:
     """The name of a row's file: its exact bytes where the row has them. None if there is none that can be read."""
     if exact and isinstance(exact, str):
         try:
@@ -280,15 +185,3 @@ def _named(value: object, exact: object) -> str | None:
         return os.fsdecode(os.fsencode(value)) if isinstance(value, str) and value else None
     except UnicodeEncodeError:  # half of a pair of surrogates, which JSON can write: the name of no file
         return None
-
-
-def _import_parquet(name: str) -> Any:
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise UsageError(f"{name}: Parquet needs pyarrow: pip install 'resnext[parquet]'") from error
-    return pyarrow.parquet
-
-
-def _bad(name: str, number: int, reason: str) -> Failure:
-    return Failure(Source(f"{_shown(name)}:{number}"), FailureCode.BAD_ENTRY, f"not an entry of a list: {reason}")
