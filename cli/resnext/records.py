@@ -58,6 +58,20 @@ class Source:
         return (status.st_size, status.st_mtime_ns) if status is not None else None
 
 
+class Shard(NamedTuple):
+    """One of `of` parts of all inputs, which as many runs share; `number` counts from 1."""
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    def has(self, number: int) -> bool:
+        """Whether the input with this number, or with a digest that stands for one, is in the shard."""
+        return number % self.of == self.number - 1
+
+
 class Failure(NamedTuple):
     """One input without an answer, and why."""
 

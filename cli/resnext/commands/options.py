@@ -9,7 +9,7 @@ import typer
 
 from resnext.commands.groups import OptionGroup, number, shown, whole
 from resnext.engines import EngineName, Precision
-from resnext.records import Isolation
+from resnext.records import Isolation, Shard
 
 if TYPE_CHECKING:
     from resnext.pipeline.tagging import TagRequest
@@ -66,6 +66,14 @@ def model_names() -> list[str]:
 def read_frames(value: str) -> int | None:
     """How many frames of each file; None for all."""
     return None if value == "all" else whole(1, 10**9)(value)
+
+
+def read_shard(value: str) -> Shard:
+    """Which of how many parts of the inputs."""
+    number, _, of = value.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and len(of) < 8 and 1 <= int(number) <= int(of)):
+        raise typer.BadParameter(f"{shown(value)}: not I/N, part I of N, with I from 1 to N")
+    return Shard(int(number), int(of))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -250,6 +258,13 @@ class InputOptions(OptionGroup):
     retries: Annotated[
         int, typer.Option(metavar="N", parser=whole(0, 100), help="Further attempts where they may help, up to 100.")
     ] = 2
+    shard: Annotated[
+        Shard | None,
+        typer.Option(
+            metavar="I/N", parser=read_shard, show_default=False,
+            help="Of all inputs only part I of N: N runs, on as many machines, do each input once.",
+        ),
+    ] = None  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)

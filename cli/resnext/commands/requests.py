@@ -118,5 +118,6 @@ def source_config(inputs: "InputOptions", offline: bool) -> "SourceConfig":
         retries=inputs.retries,
         max_bytes=int(inputs.max_file_size * 1e6),
         offline=offline,
+        shard=inputs.shard,
     )
     return check(tuple(inputs.paths or ()), config)

@@ -95,6 +95,7 @@ class Labelling:
                 "--output-type": request.prediction.output_type,
                 "--label-type": request.label_type,
                 "--frames": request.run.frames or "all",
+                "--shard": str(request.run.sources.shard or "") or None,
                 "--template": request.output.template or None,
                 "--long": request.output.long,
                 **tag_settings(request.tags, self._tagger),

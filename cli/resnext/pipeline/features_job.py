@@ -91,6 +91,7 @@ class Extraction:
                 **request.run.model.adjustments.settings(),
                 "--batch-size": request.run.model.batch_size,
                 "--frames": request.run.frames or "all",
+                "--shard": str(request.run.sources.shard or "") or None,
             },
         )
 

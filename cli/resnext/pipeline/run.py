@@ -173,7 +173,9 @@ def _run(
             interrupt.kept = _kept(done.count + progress.done, job.resumable)
             raise
     if not progress.done and not done.skipped:
-        raise UsageError("nothing to do: the list is empty")
+        if request.sources.shard is None:
+            raise UsageError("nothing to do: the list is empty")
+        notices.info(f"no input is in shard {request.sources.shard}")  # of few inputs many shards get none
     return ExitCode.SOME_FAILED if progress.failures else ExitCode.OK
 
 

@@ -84,6 +84,7 @@ class Tagging:
                 "--engine": request.run.model.engine,
                 "--precision": request.run.model.precision,
                 "--exact": request.run.exact,
+                "--shard": str(request.run.sources.shard or "") or None,
                 **tag_settings(request.tags, self._tagger),
                 "--root": request.sidecars.root,
                 "--flat": request.sidecars.flat,

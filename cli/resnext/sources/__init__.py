@@ -56,18 +56,27 @@ def find(
     Raises:
         UsageError: a list can't be read.
     """
-    finder = _Finder(config, skipped or SkippedFiles())
-    for argument in arguments:
+    finder, shard, number = _Finder(config, skipped or SkippedFiles()), config.shard, -1
+    for number, argument in enumerate(arguments):
         if argument == stdin.NAME:
-            yield Source(argument, read=functools.partial(stdin.read_image, config.max_bytes), remote=True)
+            read = functools.partial(stdin.read_image, config.max_bytes)
+            found: Iterable[Source | Failure] = [Source(argument, read=read, remote=True)]
         else:
-            yield from finder.find(argument)
+            found = finder.find(argument)
+        if shard is not None:
+            from resnext.sources.shards import share
+
+            found = share(found, shard, number, argument)
+        yield from found
     if not config.files_from:
         return
     from resnext.sources import lists
 
     for name in config.files_from:
         for entry in lists.entries(name, config.lists):
+            number += 1
+            if shard is not None and not shard.has(number):
+                continue
             if isinstance(entry, Failure):
                 yield entry
             else:

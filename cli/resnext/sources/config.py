@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from resnext.records import Shard
+
 # Folders of other programs: version control, packages, thumbnails of NAS systems and photo managers, rubbish bins.
 DEFAULT_EXCLUDED_DIRS = (
     *(".git", ".hg", ".svn", "node_modules", "__pycache__"),
@@ -35,7 +37,8 @@ class SourceConfig(NamedTuple):
     """Where inputs come from besides the arguments, and within what bounds.
 
     `files_from`: lists, read after the arguments. `timeout`: seconds for one address in all. `max_bytes` bounds what
-    comes from elsewhere: downloads, members of archives, stdin. `offline` leaves addresses alone.
+    comes from elsewhere: downloads, members of archives, stdin. `offline` leaves addresses alone. `shard`: of all these
+    inputs only its own.
     """
 
     folders: FolderConfig = FolderConfig()
@@ -45,3 +48,4 @@ class SourceConfig(NamedTuple):
     retries: int = 2
     max_bytes: int = 100_000_000
     offline: bool = False
+    shard: Shard | None = None
