@@ -1,0 +1,74 @@
+"""Learning from photos without labels, as Yalniz et al. do it (arXiv 1905.00546): a teacher labels them for a student.
+
+Selection is by class, not by photo: each class takes the photos that the teacher thinks likeliest to show it, as many
+as every other class takes, so that classes stay in balance whatever the unlabelled photos show.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Selection(NamedTuple):
+    """How photos are chosen: each class takes its best `per_class` among photos that have it in their best `top_p`."""
+
+    per_class: int
+    top_p: int
+
+
+class PseudoLabel(NamedTuple):
+    """A photo without a label, by its row among them, and the class that the teacher gives it.
+
+    `score` is the teacher's probability of the class, in [0, 1].
+    """
+
+    row: int
+    label: int
+    score: float
+
+
+class ClassSelected(NamedTuple):
+    """What one class took: how many photos, and how sure the teacher is of the least and of the middle one of them."""
+
+    photos: int
+    lowest: float
+    median: float
+
+
+def selected(
+    scores: "NDArray[np.float32]",
+    digests: Sequence[str],
+    selection: Selection,
+    taken: "NDArray[np.bool_] | None" = None,
+) -> tuple[PseudoLabel, ...]:
+    """Choose pseudo-labels by probabilities (N, C): by class, in the classes' order, likeliest first.
+
+    With `top_p` above 1 a photo may be chosen by several classes. Of identical contents only the first counts; photos
+    of `taken` (N,) never do. Photos that are as likely are taken in the order of their digests; classes that are as
+    likely in one photo rank in the order of the classes.
+    """
+    first = {digest: row for row, digest in reversed(list(enumerate(digests)))}
+    rows = [first[digest] for digest in sorted(first) if taken is None or not taken[first[digest]]]
+    free = scores[rows]
+    ranked = np.argsort(-free, axis=1, kind="stable")[:, : selection.top_p]
+    chosen: list[PseudoLabel] = []
+    for label in range(scores.shape[1]):
+        candidates = np.flatnonzero((ranked == label).any(axis=1))
+        best = candidates[np.argsort(-free[candidates, label], kind="stable")][: selection.per_class]
+        chosen.extend(PseudoLabel(rows[at], label, float(free[at, label])) for at in best)
+    return tuple(chosen)
+
+
+def by_class(chosen: Sequence[PseudoLabel], num_classes: int) -> tuple[ClassSelected, ...]:
+    """Count what each class took; 0 photos and scores of 0 where it took none."""
+    found = []
+    for label in range(num_classes):
+        scores = [each.score for each in chosen if each.label == label]
+        found.append(
+            ClassSelected(len(scores), min(scores), float(np.median(scores))) if scores else ClassSelected(0, 0.0, 0.0)
+        )
+    return tuple(found)
