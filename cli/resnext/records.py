@@ -1,13 +1,12 @@
 """The frozen records that travel from room to room.
 
-Most are named tuples: a start makes these in an eighth of the time that dataclasses take.
+Named tuples: a start makes these in an eighth of the time that dataclasses take.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from resnext.errors import FailureCode
@@ -29,8 +28,7 @@ Kind = Literal["pooled", "unpooled", "multiscale", "logits"]
 DType = Literal["float32", "float16"]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """One input: what it is called in the output, and how to get its bytes.
 
     `file` is the path as found, decoded with the file system's encoding and surrogateescape, so that
@@ -41,9 +39,18 @@ class Source:
     """
 
     file: str
-    read: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
-    remote: bool = field(default=False, compare=False)
-    path: str | None = field(default=None, compare=False, repr=False)
+    read: Callable[[], bytes] | None = None
+    remote: bool = False
+    path: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Source) and self.file == other.file
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.file)
 
     def stamp(self) -> tuple[int, int] | None:
         """Size in bytes and time of the last change in ns of the local file with the content, by one stat.
@@ -90,11 +97,10 @@ class Batch(NamedTuple):
     pixels: Pixels
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """One class. `index` and `synset` are its keys; two ImageNet classes share the name "crane", two "maillot"."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # the field's word hides a method of tuples that nobody needs
     name: str
     description: str
     synset: str | None = None
@@ -133,8 +139,7 @@ class Tag(NamedTuple):
     classes: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
+class Calibration(NamedTuple):
     """What was measured of one model: the temperature of its logits, and how sure a tag of it has to be."""
 
     temperature: float
@@ -170,8 +175,7 @@ class Features(NamedTuple):
 Answer = Classified | Features
 
 
-@dataclass(frozen=True, slots=True)
-class PreprocessingConfig:
+class PreprocessingConfig(NamedTuple):
     """How timm's evaluation transform treats a photo for one model; the fields of timm's `pretrained_cfg`.
 
     `input_size` is (C, H, W); `mean` and `std` are in units of the [0, 1] pixel range, one number a channel.

@@ -2,23 +2,20 @@
 
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 
 from resnext.errors import InputError
 from resnext.images.decode import DecodeConfig, decode, frame_count
 from resnext.records import Failure, Source
 
 
-@dataclass(frozen=True, slots=True)
 class Frame:
     """One picture of a file of several; what a Source of it is read by.
 
     Decoders take it from the file itself, within their bounds; whoever reads it gets a picture of its own.
     """
 
-    of: Source
-    number: int
-    config: DecodeConfig
+    def __init__(self, of: Source, number: int, config: DecodeConfig) -> None:
+        self.of, self.number, self.config = of, number, config
 
     def __call__(self) -> bytes:
         """Give the frame as a PNG."""
@@ -46,7 +43,7 @@ def _frames(source: Source, limit: int | None, config: DecodeConfig) -> Iterator
     try:
         if source.read is not None:
             content = source.read()  # fetched once: the frames and a still's decoding read the same bytes
-            source = replace(source, read=lambda: content, remote=False)
+            source = source._replace(read=lambda: content, remote=False)
         count = frame_count(source, config)
     except InputError as error:
         yield Failure(source, error.code, str(error))

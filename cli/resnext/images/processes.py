@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,7 +62,7 @@ class IsolatedLoader:
         self._command = [sys.executable, "-P", "-c", program]
         self._setup: dict[str, Any] = {
             "path": sys.path,
-            "preprocessing": asdict(decoding.preprocessing),
+            "preprocessing": decoding.preprocessing._asdict(),
             "exact": decoding.exact,
             "max_megapixels": decoding.max_megapixels,
             "crop_bytes": height * width * 3,

@@ -1,6 +1,5 @@
 """The classes of a model: those noted with a compiled model, ImageNet's by timm, or those that a checkpoint names."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ def report(pattern: str, model: str | None, checkpoint: Path | None, store: Stor
         raise UsageError(
             f"none of the {len(labels)} classes of {name} is called like {pattern!r} (* and ? are wildcards)"
         )
-    return {"model": name, "num_classes": len(labels), "labels": [asdict(label) for label in found]}
+    return {"model": name, "num_classes": len(labels), "labels": [label._asdict() for label in found]}
 
 
 def show(found: dict[str, Any], page: Page) -> None:

@@ -16,9 +16,8 @@ The SSL ResNeXts: Yalniz et al. 2019, "Billion-scale semi-supervised learning fo
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from resnext.console.terminal import printable
 from resnext.errors import UsageError
@@ -56,8 +55,7 @@ _LITE0_PREPROCESSING = PreprocessingConfig(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ResNeXtShape:
+class ResNeXtShape(NamedTuple):
     """A ResNeXt as timm's ResNet class takes it: `layers` blocks in each stage, `cardinality` groups of `base_width`.
 
     `base_width` is the channels of one group in the first stage; it doubles from stage to stage.
@@ -73,8 +71,7 @@ class ResNeXtShape:
         return 3 * sum(self.layers) + 2
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogEntry:
+class CatalogEntry(NamedTuple):
     """One model of the shelf. `timm_name` is architecture.tag.
 
     `top1`, `top5`, `real` (ReaL top-1) are per cent of the ImageNet validation set; `params` counts parameters; `gmacs`
@@ -174,8 +171,7 @@ _BY_NAME: dict[str, CatalogEntry] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ModelName:
+class ModelName(NamedTuple):
     """A model as asked for, resolved: `name` is in every row, `timm_name` is what timm builds.
 
     A model of the user's own is a `folder`, or a `repo` of the hub, in timm's form: its config.json names what timm

@@ -13,9 +13,8 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from resnext.errors import HubUnreachable, ModelError, first_line
 from resnext.threads import within
@@ -35,8 +34,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 # -- the cache on disk -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class CachedWeights:
+class CachedWeights(NamedTuple):
     """A weights file in the hub cache. `digest` is its SHA-256 where the cache knows it without reading the file."""
 
     repo: str

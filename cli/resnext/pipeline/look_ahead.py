@@ -11,8 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -34,8 +33,7 @@ _REMOTE_AHEAD = 128
 _NOTHING = np.empty(0, np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class _Decoding:
+class _Decoding(NamedTuple):
     source: Source
     outcome: Future[Pixels | Failure]
 
@@ -169,7 +167,7 @@ class LookAhead:
             content = source.read()
         except InputError as error:
             return Failure(source, error.code, str(error))
-        return self._pool.submit(self._decoded_pixels, replace(source, read=lambda: content)).result()
+        return self._pool.submit(self._decoded_pixels, source._replace(read=lambda: content)).result()
 
     def _decoded_pixels(self, source: Source) -> Pixels | Failure:
         """Decode one photo; a failure is a value from here on.
@@ -226,7 +224,7 @@ def _with_content(source: Source) -> Source | Failure:
         content = source.read()
     except InputError as error:
         return Failure(source, error.code, str(error))
-    return replace(source, read=lambda: content, remote=False)
+    return source._replace(read=lambda: content, remote=False)
 
 
 def _ready(source: Source | Failure) -> Future[Source | Failure]:

@@ -1,6 +1,5 @@
 """The first step: which model a request means now, told by a look at the disk. The network is not asked here."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -26,8 +25,7 @@ STATE_TEXTS: dict[StateName, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ModelState:
+class ModelState(NamedTuple):
     """`compiled`: the entry of the store that serves it; `cached`: its weights in the hub's cache."""
 
     name: StateName
@@ -48,8 +46,7 @@ def state_of(entry: CatalogEntry, store: Store) -> ModelState:
     return ModelState("cached" if cached is not None else "download", None, cached)
 
 
-@dataclass(frozen=True, slots=True)
-class AutoChoice:
+class AutoChoice(NamedTuple):
     """The model that `--model auto` takes now, and why in words that follow the name.
 
     With `asks_hub` it has to be downloaded first; the bundled one is used where that fails.

@@ -5,7 +5,6 @@ It is an entry of the store of its own, with all that an entry promises; its rep
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -71,7 +70,7 @@ class Quantization:
             "nncf": self._nncf,
             "demands": demands,
         }
-        self.provenance: Provenance = replace(base.provenance, graph=int8_graph(), settings=digest_of(made_from))
+        self.provenance: Provenance = base.provenance._replace(graph=int8_graph(), settings=digest_of(made_from))
 
     def make(self, judge: Judge, notices: "Notices", *, again: bool = False) -> CompiledModel:
         """Quantize until the judge is content, leaving out more and more of the worst layers; keep what contents it.
@@ -139,7 +138,7 @@ class Quantization:
         }
 
     def _put(self, folder: Path, report: dict[str, Any], again: bool) -> CompiledModel:
-        draft = replace(self.base, folder=folder, provenance=self.provenance, quantization=report, digest="")
+        draft = self.base._replace(folder=folder, provenance=self.provenance, quantization=report, digest="")
         if again:
             self._store.discard(self.provenance)
         return self._store.put(folder, draft, self.base.labels())

@@ -271,9 +271,7 @@ def _adjusted(preprocessing: PreprocessingConfig, request: ModelRequest) -> Prep
     changes = request.adjustments.after_compiling
     if not changes:
         return preprocessing
-    from dataclasses import replace
-
-    return replace(preprocessing, **changes)
+    return preprocessing._replace(**changes)
 
 
 def _spec(model: CompiledModel, request: ModelRequest, tuning: Tuning) -> EngineSpec:

@@ -4,7 +4,6 @@ It holds for the weights, whatever they were compiled to.
 """
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from resnext.disk import read_regular, replace_file
@@ -33,7 +32,7 @@ def keep_calibration(root: Path, weights_digest: str, calibration: Calibration, 
         OutputError: it can't be written.
     """
     path = _path(root, weights_digest)
-    note = json.dumps({"weights": weights_digest, **asdict(calibration), **about}, indent=2) + "\n"
+    note = json.dumps({"weights": weights_digest, **calibration._asdict(), **about}, indent=2) + "\n"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(path, [note.encode()])

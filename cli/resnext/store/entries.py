@@ -5,10 +5,9 @@ or by somebody with the user's own rights, is not defended against.
 """
 
 import json
-from dataclasses import asdict, dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from resnext.disk import read_regular
 from resnext.errors import DamagedEntry, ModelError
@@ -23,8 +22,7 @@ ENTRY = "entry.json"
 CHECKED_FILES = (GRAPH, GRAPH_WEIGHTS, LABELS)
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Provenance(NamedTuple):
     """What a compiled model was made from and what it computes; equal provenance, equal key.
 
     `settings` is a digest of what differs from the architecture as timm publishes it: own classes, labels, input size.
@@ -40,7 +38,7 @@ class Provenance:
 
     @property
     def key(self) -> str:
-        return digest_of(asdict(self))[:20]
+        return digest_of(self._asdict())[:20]
 
     @property
     def is_current(self) -> bool:
@@ -79,8 +77,7 @@ def installed_version(package: str) -> str:
         raise ModelError(f"the package {package} is not installed; {remedy}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledModel:
+class CompiledModel(NamedTuple):
     """A checked entry of the store. `weights_origin` is for people; `num_features` is the embeddings' length D.
 
     `quantization` is the report of an int8 graph. `digest` is that of all that is stored of it; a draft that was not
@@ -115,7 +112,11 @@ def complete_entry(folder: Path, model: CompiledModel, labels: tuple[Label, ...]
     """
     rows = [[label.name, label.description, label.synset, label.definition] for label in labels]
     (folder / LABELS).write_text(json.dumps(rows), encoding="utf-8")
-    body = asdict(model) | {"files": {name: digest_and_size(folder / name) for name in CHECKED_FILES}}
+    body = model._asdict() | {
+        "provenance": model.provenance._asdict(),
+        "preprocessing": model.preprocessing._asdict(),
+        "files": {name: digest_and_size(folder / name) for name in CHECKED_FILES},
+    }
     del body["folder"], body["digest"]
     (folder / ENTRY).write_text(json.dumps({"digest": digest_of(body), "body": body}), encoding="utf-8")
     for name in (*CHECKED_FILES, ENTRY):

@@ -20,7 +20,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, astuple
 from pathlib import Path
 
 from resnext.disk import read_regular, replace_file
@@ -74,7 +73,7 @@ class Store:
             provenance = Provenance(**noted["provenance"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        *texts, version, settings = astuple(provenance)
+        *texts, version, settings = provenance
         sound = isinstance(version, int) and all(isinstance(text, str) for text in (*texts, settings))
         return provenance if sound and noted["request"] == request else None
 
@@ -86,7 +85,7 @@ class Store:
     def remember(self, request: str, provenance: Provenance) -> None:
         """Note which entry answers `request`."""
         self._make_folder(self.refs)
-        note = json.dumps({"request": request, "provenance": asdict(provenance)})
+        note = json.dumps({"request": request, "provenance": provenance._asdict()})
         try:
             replace_file(self._ref_path(request), [note.encode()], leftovers.NEW_FILE)
         except OSError as error:

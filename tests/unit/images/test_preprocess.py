@@ -2,7 +2,6 @@
 
 import importlib
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -98,8 +97,7 @@ def test_bits_equal_timms_for_the_models_of_the_shelf(timm: Any, data: Any, timm
 def test_bits_equal_timms_for_other_configurations(
     timm_transform: TimmTransform, side: int, crop_pct: float, interpolation: str
 ) -> None:
-    config = replace(
-        CONFIG,
+    config = CONFIG._replace(
         input_size=(3, side, side),
         crop_pct=crop_pct,
         interpolation=interpolation,
@@ -119,7 +117,7 @@ def test_bits_equal_timms_for_other_configurations(
 def test_the_resize_target_is_rounded_as_timm_rounds_it(
     timm_transform: TimmTransform, side: int, crop_pct: float, target: int
 ) -> None:
-    config = replace(CONFIG, input_size=(3, side, side), crop_pct=crop_pct)
+    config = CONFIG._replace(input_size=(3, side, side), crop_pct=crop_pct)
     image = noise((411, 333))
     assert resize_target(config) == target
     assert np.array_equal(transform_for(config)(image), timm_transform(config)(image))
@@ -136,14 +134,14 @@ def test_the_resize_target_is_rounded_as_timm_rounds_it(
 def test_bits_equal_timms_for_any_configuration(
     timm_transform: TimmTransform, width: int, height: int, side: int, crop_pct: float, interpolation: str
 ) -> None:
-    config = replace(CONFIG, input_size=(3, side, side), crop_pct=crop_pct, interpolation=interpolation)
+    config = CONFIG._replace(input_size=(3, side, side), crop_pct=crop_pct, interpolation=interpolation)
     image = noise((width, height))
     assert np.array_equal(transform_for(config)(image), timm_transform(config)(image))
 
 
 def test_every_grey_level_is_normalized_as_timm_does(timm_transform: TimmTransform) -> None:
     ramp = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2))
-    config = replace(CONFIG, input_size=(3, 16, 16), crop_pct=1.0)
+    config = CONFIG._replace(input_size=(3, 16, 16), crop_pct=1.0)
     pixels = transform_for(config)(ramp)
     assert pixels.dtype == np.float32
     assert np.array_equal(pixels, timm_transform(config)(ramp))
@@ -158,7 +156,7 @@ def test_absent_fields_get_timms_defaults(data: Any) -> None:
 
 
 def test_each_photo_gets_pixels_of_its_own() -> None:
-    crop = crop_for(replace(CONFIG, input_size=(3, 8, 8)))
+    crop = crop_for(CONFIG._replace(input_size=(3, 8, 8)))
     first = crop(noise((20, 30), seed=1))
     kept = first.copy()
     crop(noise((20, 30), seed=2))
@@ -185,7 +183,7 @@ def test_torch_normalizes_to_the_same_bits(timm: Any) -> None:
         def forward_head(self, pixels: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
             return pixels
 
-    config = replace(CONFIG, input_size=(3, 16, 16))
+    config = CONFIG._replace(input_size=(3, 16, 16))
     model = TimmModel(Echo(), {}, 1, 1, "")
     engine = TorchEngine(outputs_of(model, CLASSIFIER), CLASSIFIER.outputs, ("logits",), "cpu", "fp32", 2, config)
     crops = every_value()
@@ -206,7 +204,7 @@ def test_a_graph_that_normalizes_computes_the_same_of_every_value() -> None:
 
     openvino = import_openvino()
     operations = importlib.import_module("openvino.opset13")
-    config = replace(CONFIG, input_size=(3, 16, 16))
+    config = CONFIG._replace(input_size=(3, 16, 16))
     pixels = operations.parameter([-1, 3, 16, 16], np.float32)
     model = openvino.Model([operations.multiply(pixels, np.float32(2))], [pixels])
     normalize = Normalization(config)
@@ -242,7 +240,7 @@ def rounded_to_bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint32]:
     ids=str,
 )
 def test_other_transforms_are_not_claimed(changes: dict[str, Any]) -> None:
-    config = replace(CONFIG, **changes)
+    config = CONFIG._replace(**changes)
     assert not is_supported(config)
     with pytest.raises(ValueError):
         crop_for(config)
@@ -263,7 +261,7 @@ def test_resizing_the_centre_alone_is_within_two_grey_levels(
     interpolation: str,
 ) -> None:
     monkeypatch.setattr(preprocess, "_MAX_RESIZED_PIXELS", 1)
-    config = replace(CONFIG, input_size=(3, side, side), crop_pct=crop_pct, interpolation=interpolation)
+    config = CONFIG._replace(input_size=(3, side, side), crop_pct=crop_pct, interpolation=interpolation)
     with Image.open(SAMPLES / name) as opened:
         photo = opened.convert("RGB")
     for image in (photo, photo.crop((0, 0, photo.width, 40)), photo.crop((0, 200, photo.width, 212))):
@@ -275,7 +273,7 @@ def test_a_line_is_within_two_grey_levels_of_timms(
     monkeypatch: pytest.MonkeyPatch, timm_transform: TimmTransform, size: tuple[int, int]
 ) -> None:
     monkeypatch.setattr(preprocess, "_MAX_RESIZED_PIXELS", 1)
-    config = replace(CONFIG, input_size=(3, 32, 32))  # small, so that timm can do it too
+    config = CONFIG._replace(input_size=(3, 32, 32))  # small, so that timm can do it too
     image = noise(size)
     assert grey_levels_apart(transform_for(config)(image), timm_transform(config)(image), config) <= 2
 
@@ -287,7 +285,7 @@ def test_a_line_takes_no_gigabytes(size: tuple[int, int]) -> None:
     values = np.linspace(0, 255, max(size)).astype(np.uint8).reshape(size[1], size[0], 1)
     image = Image.fromarray(np.repeat(values, 3, axis=2))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    pixels = transform_for(replace(CONFIG, mean=(0.0,) * 3, std=(1.0,) * 3))(image)
+    pixels = transform_for(CONFIG._replace(mean=(0.0,) * 3, std=(1.0,) * 3))(image)
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert kilobytes < 500_000  # resized whole, even the first would take 5 GB
     assert pixels.shape == (3, 224, 224)

@@ -2,7 +2,6 @@
 
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,11 +47,11 @@ def test_prune_keeps_what_is_used_and_removes_the_rest(store: Store, tmp_path: P
     kept = put(store)
     checkpoint = tmp_path / "own.safetensors"
     checkpoint.write_bytes(b"weights")
-    of_file = replace(CURRENT, weights_digest="1" * 64)
+    of_file = CURRENT._replace(weights_digest="1" * 64)
     put(store, of_file, request_keys.checkpoint(resolve("lite0"), checkpoint))
-    put(store, replace(CURRENT, openvino_version="1.0"), "published older")
-    put(store, replace(CURRENT, weights_digest="2" * 64), None)
-    damaged = put(store, replace(CURRENT, weights_digest="3" * 64))
+    put(store, CURRENT._replace(openvino_version="1.0"), "published older")
+    put(store, CURRENT._replace(weights_digest="2" * 64), None)
+    damaged = put(store, CURRENT._replace(weights_digest="3" * 64))
     (damaged / "graph.bin").write_bytes(b"12")
     put(store)  # the note that the damaged entry took over
     reasons = {entry.unused for entry in inventory.entries(store)}

@@ -5,7 +5,6 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from resnext.store.entries import GRAPH, GRAPH_WEIGHTS, LABELS, CompiledModel, P
 from resnext.store.store import Store, cache_root
 
 PROVENANCE = Provenance("resnet18.a1_in1k", "ab" * 32, "1.0.31", "2026.4.1")
-OTHER = replace(PROVENANCE, weights_digest="cd" * 32)
+OTHER = PROVENANCE._replace(weights_digest="cd" * 32)
 PREPROCESSING = PreprocessingConfig((3, 160, 160), "bilinear", 0.95, "center", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
 CLASSES = (Label(0, "cat", "cat, house cat", "n1", "a small feline"), Label(1, "Möwe", "Möwe"))
 STORED_FILES = (GRAPH, GRAPH_WEIGHTS, LABELS, "entry.json")
@@ -65,7 +64,7 @@ def test_what_was_put_is_loaded(store: Store) -> None:
 @pytest.mark.parametrize("field", ["timm_name", "weights_digest", "timm_version", "openvino_version", "format_version"])
 def test_every_part_of_the_provenance_makes_another_entry(store: Store, field: str) -> None:
     put(store)
-    changed = replace(PROVENANCE, **{field: 99 if field == "format_version" else "other"})
+    changed = PROVENANCE._replace(**{field: 99 if field == "format_version" else "other"})
     assert changed.key != PROVENANCE.key
     assert store.load(changed) is None
     put(store, changed)
@@ -75,9 +74,9 @@ def test_every_part_of_the_provenance_makes_another_entry(store: Store, field: s
 
 @pytest.mark.parametrize("name", ["../../evil", "/etc/x", "..", "a/b\\c:d", "n" * 500, "Möwe\n"])
 def test_no_name_leads_out_of_the_store(store: Store, name: str) -> None:
-    folder = put(store, replace(PROVENANCE, timm_name=name)).folder
+    folder = put(store, PROVENANCE._replace(timm_name=name)).folder
     assert folder.resolve().parent == (store.root / "compiled").resolve()
-    assert store.load(replace(PROVENANCE, timm_name=name)) is not None
+    assert store.load(PROVENANCE._replace(timm_name=name)) is not None
 
 
 def test_the_folders_are_the_users_alone(store: Store) -> None:

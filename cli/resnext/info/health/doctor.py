@@ -50,7 +50,7 @@ def report(store: Store, notices: Notices, offline: bool) -> dict[str, Any]:
     found = {
         "versions": packages.versions(),
         "machine": machine.report(),
-        "auto": asdict(auto),
+        "auto": auto._asdict(),
         "extras": packages.extras(),
         "checks": [asdict(check) for check in checks],
         "broken": sum(check.status == "broken" for check in checks),

@@ -3,8 +3,7 @@
 import base64
 import os
 import unicodedata
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from resnext.console.terminal import printable
 from resnext.records import Classified, Failure, Label, LabelType, OutputType, Prediction, Tag
@@ -13,8 +12,7 @@ _SCORE_DIGITS = 6  # float32 holds no more
 TAG_CELLS = ("tag", "tag_score", "tag_path")
 
 
-@dataclass(frozen=True, slots=True)
-class OutputConfig:
+class OutputConfig(NamedTuple):
     """What stands in every row.
 
     `terminal` says that the rows go to one: then nothing that it could obey is written. `color` and `width` (columns)
