@@ -13,7 +13,7 @@ from resnext.images.limits import MAX_PROFILE_BYTES
 # A profile that moves no color by more than this, of 255, is sRGB by another name: most photos carry such a one.
 _SAME_COLOR = 2
 _GRID = (0, 36, 73, 109, 146, 182, 219, 255)
-_STRIP_PIXELS = 1 << 20
+_STRIP_PIXELS = 1 << 21
 
 _Conversion = Callable[[Image.Image], Image.Image]
 
@@ -29,7 +29,10 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         image = _scaled_to_8_bits(image)
     conversion = _conversion(image)
-    return image if conversion is None else by_strips(image, "RGB", conversion)
+    if conversion is None:
+        return image
+    # With nothing between the picture and its RGB there is nothing to save.
+    return conversion(image) if conversion is _plain else by_strips(image, "RGB", conversion)
 
 
 def by_strips(image: Image.Image, mode: str, conversion: _Conversion) -> Image.Image:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from PIL import Image
 from PIL.ImageFile import ImageFile
@@ -25,6 +25,8 @@ from resnext.images.formats import HEAD_BYTES, format_of, open_image
 from resnext.images.jpeg import check_scans
 from resnext.images.limits import DEFAULT_MAX_MEGAPIXELS, too_large
 from resnext.records import Source
+
+T = TypeVar("T")
 
 # A reduced JPEG keeps at least this many times the pixels that the resize needs on the shorter side.
 _REDUCED_DECODING_FACTOR = 2
@@ -69,20 +71,12 @@ def decode(
     Raises:
         InputError: there is no such file, or no picture that can be shown.
     """
-    with _failures_as_input_errors(), content(source) as stream, _opened(stream, config, frame) as image:
-        full_size, file_bytes = image.size, stream.seek(0, 2)
-        if image.format == "JPEG" and config.min_shorter_side:
-            side = config.min_shorter_side * _REDUCED_DECODING_FACTOR
-            image.draft(None, (side, side))
-        loading = limits.loading_bytes(image, full_size)
-        limits.check_memory(loading, file_bytes)
-        reserve(max(loading, limits.converting_bytes(image, turned=True)))
-        image.load()
-        small = _reduced(image, config)
-        limits.check_memory(limits.converting_bytes(small, turned=_turn(small) is not None), file_bytes)
-        meant = _as_meant(small, stream) if small is image else small
-        turn = _turn(meant)
-        return to_rgb(meant if turn is None else meant.transpose(turn))
+    def seen(stream: BinaryIO, profile: bytes | None) -> Image.Image:
+        with opened(stream, config, frame, profile) as image:
+            return as_seen(image, stream, config, reserve)
+
+    with failures_as_input_errors(), content(source) as stream:
+        return _or_mended(stream, seen)
 
 
 def frame_count(source: Source, config: DecodeConfig) -> int:
@@ -91,21 +85,47 @@ def frame_count(source: Source, config: DecodeConfig) -> int:
     Raises:
         InputError: there is no such file, or none whose first picture could be decoded.
     """
-    with _failures_as_input_errors(), content(source) as stream, _opened(stream, config, None) as image:
-        if image.format == "GIF":
-            return max(1, sum(1 for _ in headers.gif_canvases(stream)))
-        if image.format == "TIFF":
-            from resnext.images import tiff
+    def count(stream: BinaryIO, profile: bytes | None) -> int:
+        with opened(stream, config, None, profile) as image:
+            if image.format == "GIF":
+                return max(1, sum(1 for _ in headers.gif_canvases(stream)))
+            if image.format == "TIFF":
+                from resnext.images import tiff
 
-            return max(1, sum(1 for _ in tiff.pictures(stream)))
-        moving: Any = image
-        return int(moving.n_frames) if image.format in _MOVING else 1
+                return max(1, sum(1 for _ in tiff.pictures(stream)))
+            moving: Any = image
+            return int(moving.n_frames) if image.format in _MOVING else 1
+
+    with failures_as_input_errors(), content(source) as stream:
+        return _or_mended(stream, count)
+
+
+def _or_mended(stream: BinaryIO, work: Callable[[BinaryIO, bytes | None], T]) -> T:
+    """Do `work` with a stream; where Pillow fails of what is no part of a PNG's picture, once more without that.
+
+    So a sound PNG is not looked through twice.
+    """
+    try:
+        return work(stream, None)
+    except (InputError, MemoryError):
+        raise
+    except Exception:
+        mended = png.mended(stream)
+        if mended is None:
+            raise
+    return work(*mended)
 
 
 @contextmanager
-def _opened(stream: BinaryIO, config: DecodeConfig, frame: int | None) -> Iterator[ImageFile]:
-    """Open a stream as an image of an allowed format and size, at its frame; the pixels are not loaded yet."""
+def opened(
+    stream: BinaryIO, config: DecodeConfig, frame: int | None, profile: bytes | None = None
+) -> Iterator[ImageFile]:
+    """Open a stream as an image of an allowed format and size, at its frame; the pixels are not loaded yet.
+
+    `profile`: the color profile that it has, where it is not for Pillow to find.
+    """
     settle_pillow()
+    stream.seek(0)
     name, file_bytes = format_of(stream.read(HEAD_BYTES)), stream.seek(0, 2)
     if name in _BOXED:
         check_whole(stream)
@@ -117,9 +137,6 @@ def _opened(stream: BinaryIO, config: DecodeConfig, frame: int | None) -> Iterat
 
         frame = next(itertools.islice(tiff.pictures(stream), frame or 0, None), frame)
     stream.seek(0)
-    profile = None
-    if name == "PNG":
-        stream, profile = png.readable(stream)
     with open_image(name, stream) as image:
         if profile is not None:
             image.info["icc_profile"] = profile
@@ -135,6 +152,25 @@ def _opened(stream: BinaryIO, config: DecodeConfig, frame: int | None) -> Iterat
         elif name == "PNG":
             png.scale_transparent_color(image, stream)
         yield image
+
+
+def as_seen(
+    image: ImageFile, stream: BinaryIO, config: DecodeConfig, reserve: Callable[[int], None]
+) -> Image.Image:
+    """Decode an opened image and turn it upright, in RGB: the very image, where it is that already."""
+    full_size, file_bytes = image.size, stream.seek(0, 2)
+    if image.format == "JPEG" and config.min_shorter_side:
+        side = config.min_shorter_side * _REDUCED_DECODING_FACTOR
+        image.draft(None, (side, side))
+    loading = limits.loading_bytes(image, full_size)
+    limits.check_memory(loading, file_bytes)
+    reserve(max(loading, limits.converting_bytes(image, turned=True)))
+    image.load()
+    small = _reduced(image, config)
+    limits.check_memory(limits.converting_bytes(small, turned=_turn(small) is not None), file_bytes)
+    meant = _as_meant(small, stream) if small is image else small
+    turn = _turn(meant)
+    return to_rgb(meant if turn is None else meant.transpose(turn))
 
 
 def _as_meant(image: ImageFile, stream: BinaryIO) -> Image.Image:
@@ -161,7 +197,7 @@ def _reduced(image: Image.Image, config: DecodeConfig) -> Image.Image:
 
 
 @contextmanager
-def _failures_as_input_errors() -> Iterator[None]:
+def failures_as_input_errors() -> Iterator[None]:
     """Make an InputError of whatever a broken file makes Pillow raise in the block."""
     try:
         yield

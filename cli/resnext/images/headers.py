@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 from resnext.errors import FailureCode, InputError
 from resnext.images.boxes import Box, boxes, inside
+from resnext.images.png import SIGNATURE as PNG
 
 Size = tuple[int, int]
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def claimed_sizes(name: str, stream: BinaryIO, frame: int) -> Iterator[Size]:
@@ -94,7 +94,7 @@ def _ico(stream: BinaryIO) -> Iterator[Size]:
     for start in range(0, len(entries) - 15, 16):
         stream.seek(int.from_bytes(entries[start + 12 : start + 16], "little"))
         head = stream.read(24)
-        if head.startswith(_PNG) and len(head) == 24:
+        if head.startswith(PNG) and len(head) == 24:
             yield struct.unpack_from(">II", head, 16)
         elif head.startswith(b"\x0c\0\0\0") and len(head) >= 8:
             yield struct.unpack_from("<HH", head, 4)

@@ -9,7 +9,8 @@ from PIL import Image
 
 from resnext.images.limits import MAX_PROFILE_BYTES
 
-_SIGNATURE_BYTES = 8
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_SIGNATURE_BYTES = len(SIGNATURE)
 _BIT_DEPTH_AT = 24
 _MAX_NOTE_BYTES = 16 << 20
 _MAX_INFLATED = 1 << 20  # Pillow reads no more from a packed text or profile
@@ -17,17 +18,22 @@ _PICTURE = frozenset({b"IDAT", b"fdAT"})  # their checksums are the decoder's ma
 _LEAST_BYTES = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9, b"acTL": 8}
 
 
-class Readable(NamedTuple):
+class Mended(NamedTuple):
     """A PNG that Pillow can read: `profile` is an ICC profile that it would not have unpacked."""
 
     stream: BinaryIO
     profile: bytes | None
 
 
-def readable(stream: BinaryIO) -> Readable:
-    """Give a PNG without the chunks that are no part of the picture and can't be read; mostly the stream itself."""
+def mended(stream: BinaryIO) -> Mended | None:
+    """Give a PNG without the chunks that are no part of the picture and that Pillow can't read.
+
+    None where there are none, or where it is no PNG.
+    """
     kept, place, profile, whole, notes = [(0, _SIGNATURE_BYTES)], _SIGNATURE_BYTES, None, True, 0
-    stream.seek(place)
+    stream.seek(0)
+    if stream.read(place) != SIGNATURE:
+        return None
     while len(head := stream.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
         sound = True
@@ -45,15 +51,14 @@ def readable(stream: BinaryIO) -> Readable:
         stream.seek(place)
         if kind == b"IEND":
             break
-    stream.seek(0)
     if whole:
-        return Readable(stream, None)
+        return None
     parts = io.BytesIO()
     for start, end in kept:
         stream.seek(start)
         parts.write(stream.read(end - start))
     parts.seek(0)
-    return Readable(parts, profile)
+    return Mended(parts, profile)
 
 
 def _is_sound(kind: bytes, body: bytes, checksum: bytes) -> bool:
