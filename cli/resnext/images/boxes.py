@@ -48,7 +48,7 @@ def boxes(stream: BinaryIO, within: Box | None = None) -> Iterator[Box]:
         stop = end if length == 0 else place + length
         if stop > end:
             if within is None and kind in _NEEDED:
-                raise InputError(FailureCode.TRUNCATED, f"the file ends too early: {stop - end:,} bytes are missing")
+                raise _cut(stop - end)
             return
         if stop < start:
             return
@@ -69,9 +69,47 @@ def inside(stream: BinaryIO, *path: bytes) -> Iterator[Box]:
 
 
 def check_whole(stream: BinaryIO) -> None:
-    """Refuse a file that ends before the boxes do that its picture needs."""
+    """Refuse a file that ends before the boxes do that its picture needs, or before the data of its items does."""
     for _ in boxes(stream):
         pass
+    missing = _end_of_items(stream) - stream.seek(0, 2)
+    if missing > 0:
+        raise _cut(missing)
+
+
+def _cut(missing: int) -> InputError:
+    return InputError(FailureCode.TRUNCATED, f"the file ends too early: {missing:,} bytes are missing")
+
+
+def _end_of_items(stream: BinaryIO) -> int:
+    """Give where the last item (`iloc`, ISO/IEC 14496-12) ends in the file: a box that goes to its end, wherever that
+    is, does not say so. 0 where there is no such table.
+    """
+    locations = next((box for box in inside(stream, b"meta") if box.kind == b"iloc"), None)
+    if locations is None:
+        return 0
+    table = io.BytesIO(locations.content(stream, min(locations.end - locations.start, _MAX_LINK_BYTES)))
+
+    def number(width: int) -> int:
+        return int.from_bytes(table.read(width), "big")
+
+    version = number(4) >> 24
+    offset_width, length_width = divmod(number(1), 16)
+    base_width, index_width = divmod(number(1), 16)
+    last = 0
+    for _ in range(number(4 if version == 2 else 2)):
+        number(4 if version == 2 else 2)  # the item's own number
+        in_file = version == 0 or number(2) & 15 == 0
+        number(2)  # which file: this
+        base = number(base_width)
+        for _ in range(number(2)):
+            number(index_width if version else 0)
+            offset, length = number(offset_width), number(length_width)
+            if in_file:
+                last = max(last, base + offset + length)
+        if table.tell() == len(table.getbuffer()):
+            break
+    return last
 
 
 def clean_aperture(stream: BinaryIO, size: tuple[int, int]) -> tuple[int, int, int, int] | None:

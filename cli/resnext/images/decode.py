@@ -39,6 +39,7 @@ _UNSUPPORTED_WORDS = (
     *("unknown pixel mode", "cannot handle", "unsupported bmp", "not yet supported"),
     "string index out of range",  # of more planes in a TIFF than Pillow has colors
 )
+_LIBJXL_WORDS = "Generic Error"  # all that it ever says
 _MOVING = ("PNG", "WEBP", "AVIF", "HEIF")
 _BOXED = ("HEIF", "AVIF", "JXL", "JPEG2000")
 
@@ -71,6 +72,7 @@ def decode(
     Raises:
         InputError: there is no such file, or no picture that can be shown.
     """
+
     def seen(stream: BinaryIO, profile: bytes | None) -> Image.Image:
         with opened(stream, config, frame, profile) as image:
             return as_seen(image, stream, config, reserve)
@@ -85,6 +87,7 @@ def frame_count(source: Source, config: DecodeConfig) -> int:
     Raises:
         InputError: there is no such file, or none whose first picture could be decoded.
     """
+
     def count(stream: BinaryIO, profile: bytes | None) -> int:
         with opened(stream, config, None, profile) as image:
             if image.format == "GIF":
@@ -154,9 +157,7 @@ def opened(
         yield image
 
 
-def as_seen(
-    image: ImageFile, stream: BinaryIO, config: DecodeConfig, reserve: Callable[[int], None]
-) -> Image.Image:
+def as_seen(image: ImageFile, stream: BinaryIO, config: DecodeConfig, reserve: Callable[[int], None]) -> Image.Image:
     """Decode an opened image and turn it upright, in RGB: the very image, where it is that already."""
     full_size, file_bytes = image.size, stream.seek(0, 2)
     if image.format == "JPEG" and config.min_shorter_side:
@@ -219,6 +220,8 @@ def _input_error(error: Exception) -> InputError:
         return InputError(FailureCode.UNSUPPORTED_FORMAT, f"a picture of a kind that is not supported: {reason}")
     if isinstance(error, OSError) and any(word in reason.lower() for word in _TRUNCATION_WORDS):
         return InputError(FailureCode.TRUNCATED, f"the file ends too early: {reason}")
+    if _LIBJXL_WORDS in reason:
+        return InputError(FailureCode.CORRUPT, "broken image, or one that ends too early")
     return InputError(FailureCode.CORRUPT, f"broken image: {reason}")
 
 

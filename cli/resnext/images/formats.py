@@ -50,6 +50,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xff\x0a", "JXL"),
     (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "JXL"),
 )
+_CERTAIN = frozenset({"PNG", "GIF"})  # no other format begins as these do
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"})
 
@@ -62,12 +63,14 @@ def format_of(head: bytes) -> str:
     """
     if not head:
         raise InputError(FailureCode.EMPTY, "the file is empty")
-    refusal = unsupported_format(head)  # first: some raw files begin as a TIFF does
+    name = next((name for magic, name in _MAGIC if head.startswith(magic)), None)
+    if name is not None and name in _CERTAIN:
+        return name
+    refusal = unsupported_format(head)  # some raw files begin as a TIFF does
     if refusal:
         raise InputError(FailureCode.UNSUPPORTED_FORMAT, refusal)
-    for magic, name in _MAGIC:
-        if head.startswith(magic):
-            return name
+    if name is not None:
+        return name
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
     if len(head) > 2 and head[:1] == b"P" and head[1] in b"123456fF" and head[2] in b" \t\r\n#":

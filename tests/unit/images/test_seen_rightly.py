@@ -144,6 +144,27 @@ def test_a_boxed_picture_cut_short_is_truncated(boxed: dict[str, bytes], name: s
     assert code_of(boxed[name][: int(len(boxed[name]) * share)]) == FailureCode.TRUNCATED
 
 
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.999])
+@pytest.mark.parametrize("name", ["HEIF", "AVIF"])
+def test_a_picture_whose_last_box_goes_to_the_end_is_truncated_too(
+    boxed: dict[str, bytes], name: str, share: float
+) -> None:
+    content = bytearray(boxed[name])
+    place = content.rindex(b"mdat") - 4
+    content[place : place + 4] = bytes(4)
+    assert np.array_equal(pixels(bytes(content)), pixels(boxed[name]))
+    cut = place + 8 + int((len(content) - place - 8) * share)
+    assert code_of(bytes(content[:cut])) == FailureCode.TRUNCATED
+
+
+def test_a_jpeg_xl_without_boxes_that_is_cut_may_be_broken(photo: Image.Image) -> None:
+    """libjxl does not say which of the two it is; nor do we."""
+    content = encoded(photo, "JXL", use_container=False)
+    with pytest.raises(InputError, match="broken image, or one that ends too early") as caught:
+        pixels(content[: len(content) // 2])
+    assert caught.value.code == FailureCode.CORRUPT
+
+
 @pytest.mark.parametrize("name", ["HEIF", "AVIF", "JXL"])
 def test_what_a_phone_hangs_behind_a_boxed_picture_does_no_harm(boxed: dict[str, bytes], name: str) -> None:
     content = boxed[name] + b"\0\0\xff\xffSEFHtrailer"
