@@ -74,6 +74,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     ),
     "httpx2": ("sources/urls.py", "sources/web_client.py"),
     "fsspec": ("sources/stores.py",),
+    "matplotlib": ("outputs/pictures.py",),
     "pyarrow": ("sources/tables.py", "outputs/writers/parquet.py", "outputs/vectors/parquet.py"),
 }
 

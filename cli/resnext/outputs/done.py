@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_DIGEST_BYTES = 16  # 128 bits of BLAKE2: two names never meet, not even names that were made to
+DIGEST_BYTES = 16  # 128 bits of BLAKE2: two names never meet, not even names that were made to
 
 
 class DoneInputs:
@@ -33,7 +33,7 @@ class DoneInputs:
         """Note that the input of this exact name was done (once more); gives whether its row stays."""
         if not ok or (self.since and _changed_at(name) > self.since):
             return False
-        self._digests += _digest(name)
+        self._digests += name_digest(name)
         self.count += 1
         return True
 
@@ -49,7 +49,7 @@ class DoneInputs:
         if self._sorted is None:
             self._sort()
         assert self._sorted is not None
-        digest = _digest(name)
+        digest = name_digest(name)
         first = int(self._sorted.searchsorted(digest))
         if first == self.count or self._sorted[first] != digest.rstrip(b"\0"):  # as numpy gives them back
             return False
@@ -74,7 +74,7 @@ class DoneInputs:
         import numpy as np
 
         # In place: a million are 16 MB, and not for a moment more.
-        self._sorted = np.frombuffer(self._digests, dtype=f"S{_DIGEST_BYTES}")
+        self._sorted = np.frombuffer(self._digests, dtype=f"S{DIGEST_BYTES}")
         self._sorted.sort()
         self._taken = np.zeros(self.count, np.uint32)
 
@@ -124,7 +124,8 @@ def _changed_at(name: bytes) -> float:
     return 0.0
 
 
-def _digest(name: bytes) -> bytes:
+def name_digest(name: bytes) -> bytes:
+    """The digest of an input's exact name, the same for all spellings of a path."""
     import hashlib  # most runs have nothing done yet
 
-    return hashlib.blake2b(_one_spelling(name), digest_size=_DIGEST_BYTES).digest()
+    return hashlib.blake2b(_one_spelling(name), digest_size=DIGEST_BYTES).digest()

@@ -1,58 +1,186 @@
 """The report of `evaluate` for people: plain lines in columns, nothing in them that a terminal obeys."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from resnext.console.terminal import printable
 
 _NAME = 28  # columns of a class's name
+_MOST_CLASSES = 40  # lines; of more the worst
+_WIDEST_CELL = 12  # columns of a class's name above a confusion table
+Cell = tuple[int, int, int]  # the places of what was shown and of what was answered, and how many photos
 _FEWEST_FIRST = "classes, worst first"
 
 
-def lines_of(report: dict[str, Any]) -> list[str]:
-    """The report as lines: shares in percent, with what they lie between at 95% certainty in brackets."""
-    lines = [
-        f"{printable(report['model'])}, {report['photos']} photos",
-        f"  best class right         {_between(report['top1'])}",
-        f"  among the best five      {_between(report['top5'])}",
-        f"  mean over the classes    {report['balanced_accuracy']:6.1%}",
-        f"  calibration error (ECE)  {report['ece']:6.1%}",
+def lines_of(report: dict[str, Any], names: Sequence[str], cells: Sequence[Cell], width: int) -> list[str]:
+    """The report as lines of at most `width` columns where names allow it.
+
+    Shares are in percent, with what they lie between at 95% certainty in brackets. `names` and `cells`, which are (row,
+    column, photos), are the confusion matrix; it is shown where it is small enough.
+    """
+    parts = [
+        _summary(report),
+        _tags(report),
+        _classes(report, width),
+        _matrix(names, cells, width) or _confusions(report),
+        _confidences(report),
+        _mistakes(report, width),
+        _failures(report, width),
+        [f"  {printable(note)}" for note in report["notes"]],
     ]
-    if "tags" in report:
-        lines += ["", "  sure   tagged                     right of those             wrong of all"]
-        for row in report["tags"]:
-            mark = "*" if row["sure"] == report["sure"] else " "
-            cells = f"{_between(row['tagged'])}  {_between(row['right'])}  {row['wrong_of_all']:6.1%}"
-            lines.append(f"{mark} {row['sure']:<5.4g}  {cells}")
-        lines.append("* what classify --tags asks for")
-    return [*lines, "", *_classes(report), *_confusions(report)]
+    lines: list[str] = []
+    for part in filter(None, parts):
+        lines += ["", *part] if lines else part
+    return lines
 
 
-def _classes(report: dict[str, Any]) -> list[str]:
+def _summary(report: dict[str, Any]) -> list[str]:
+    left_out = [f"{report['failed']} failed"] if report["failed"] else []
+    left_out += [f"{report['without_truth']} without a truth"] if report["without_truth"] else []
+    mean = {"share": report["balanced_accuracy"], **report["balanced_accuracy_interval"]}
+    known = report["ece"] is not None
+    return [
+        f"{printable(report['model'])}, {', '.join([_photos(report['photos']), *left_out])}",
+        f"  best class right         {_between(report['top1'])}",
+        f"  among the best five      {_between(report['top5']) if report['top5'] else '     -'}",
+        f"  mean over the classes    {_between(mean)}",
+        f"  calibration error (ECE)  {_share(report['ece'])}" if known else "  calibration error (ECE)       -",
+    ]
+
+
+def _tags(report: dict[str, Any]) -> list[str]:
+    if "tags" not in report:
+        return []
+    lines = ["  sure   tagged                     right of those             wrong of all"]
+    for row in report["tags"]:
+        mark = "*" if row["sure"] == report["sure"] else " "
+        cells = f"{_between(row['tagged'])}  {_between(row['right'])}  {row['wrong_of_all']:6.1%}"
+        lines.append(f"{mark} {row['sure']:<5.4g}  {cells}")
+    return [*lines, "* what classify --tags asks for"]
+
+
+def _classes(report: dict[str, Any], width: int) -> list[str]:
     tags = "tags" in report
-    head = f"  {_FEWEST_FIRST:{_NAME}}  photos   right" + ("  tagged  right of those" if tags else "")
+    wide = width >= 110
     key = "right" if tags else "accuracy"
     rows = sorted(report["classes"], key=lambda row: (row[key] is None, row[key] or 0, row["name"]))
-    lines = []
-    for row in rows:
-        line = f"  {_fitted(row['name'])}  {row['photos']:6}  {_share(row['accuracy'])}"
-        lines.append(line + (f"  {_share(row['tagged'])}  {_share(row['right'])}" if tags else ""))
-    return [head, *lines]
+    shown = rows[:_MOST_CLASSES]
+    names = [_called(row) for row in shown]
+    room = max([len(_FEWEST_FIRST), *(min(len(name), 40 if wide else _NAME) for name in names)])
+    between, gap = (_between, 24) if wide else (_share_alone, 7)
+    head = f"  {_FEWEST_FIRST:{room}}  photos  {'right':>6}" + " " * (gap - 6)
+    head += f"  {'answers':>7}  {'right of those':<14}" + ("  tagged  right of those" if tags else "")
+    lines = [head.rstrip()]
+    for row, name in zip(shown, names, strict=True):
+        right = between(row["recall"]) if row["accuracy"] is not None else "     -"
+        precision = between(row["precision"]) if row["answers"] else "     -"
+        line = f"  {_fitted(name, room)}  {row['photos']:6}  {right:{gap}}  {row['answers']:7}  {precision:<14}"
+        lines.append((line + (f"  {_share(row['tagged'])}  {_share(row['right'])}" if tags else "")).rstrip())
+    if len(rows) > len(shown):
+        lines.append(f"  and {len(rows) - len(shown)} more: --json has all")
+    return lines
+
+
+def _matrix(names: Sequence[str], cells: Sequence[Cell], width: int) -> list[str]:
+    """The confusion matrix as a table, a row what was shown; nothing where it is too wide."""
+    if not cells:
+        return []
+    counts = {(row, column): photos for row, column, photos in cells}
+    texts = [printable(name) for name in names]
+    digits = max(len(str(photos)) for photos in counts.values())
+    column = max(digits, min(_WIDEST_CELL, max(map(len, texts))))
+    narrowest = max(digits, 5)
+    first = min(_NAME, max(len("shown, called:"), *map(len, texts)))
+    column = min(column, max(narrowest, (width - 2 - first) // max(len(names), 1) - 1))
+    if 2 + first + len(names) * (column + 1) > width:
+        return []
+    head = " ".join(f"{_cut(text, column):>{column}}" for text in texts)
+    lines = [f"  {'shown, called:':{first}} {head}"]
+    for row, text in enumerate(texts):
+        line = " ".join(f"{counts.get((row, at), '.'):>{column}}" for at in range(len(texts)))
+        lines.append(f"  {_fitted(text, first)} {line}")
+    return lines
 
 
 def _confusions(report: dict[str, Any]) -> list[str]:
     if not report["confusions"]:
         return []
-    lines = [f"  {_fitted(row['truth'])}  {_fitted(row['answer'])}  {row['photos']:6}" for row in report["confusions"]]
-    return ["", f"  {'wrong most often: shown':{_NAME}}  {'called':{_NAME}}  photos", *lines]
+    lines = [
+        f"  {_fitted(row['truth'], _NAME)}  {_fitted(row['answer'], _NAME)}  {row['photos']:6}"
+        for row in report["confusions"]
+    ]
+    return [f"  {'wrong most often: shown':{_NAME}}  {'called':{_NAME}}  photos", *lines]
 
 
-def _fitted(name: str) -> str:
-    text = printable(name)
-    return f"{text if len(text) <= _NAME else text[: _NAME - 1] + '…':{_NAME}}"
+def _confidences(report: dict[str, Any]) -> list[str]:
+    """Coverage against precision, and the reliability curve."""
+    if not report["photos"] or not report["coverage"]:
+        return []
+    lines = ["  answers of at least  photos          right of those"]
+    for row in report["coverage"]:
+        lines.append(
+            f"  {row['sure']:<19.4g}  {row['photos']:6} {row['coverage']:6.1%}  {_between(row['right'])}".rstrip()
+        )
+    lines += ["", "  probability   photos  believed   right"]
+    for row in report["reliability"]:
+        if row["photos"]:
+            ends = f"{row['low']:.2f} to {row['high']:.2f}"
+            lines.append(f"  {ends}  {row['photos']:6}    {row['confidence']:6.1%}  {_between(row['right'])}")
+    return lines
+
+
+def _mistakes(report: dict[str, Any], width: int) -> list[str]:
+    if not report["mistakes"]:
+        return []
+    rows = report["mistakes"]
+    room = min(
+        _NAME if width >= 110 else 18, max(len(printable(row[key])) for row in rows for key in ("truth", "answer"))
+    )
+    room = max(room, len("called"))
+    lines = [f"  wrong and sure  {'shown':{room}}  {'called':{room}}  file"]
+    for row in rows:
+        names = f"{_fitted(row['truth'], room)}  {_fitted(row['answer'], room)}"
+        lines.append(f"  {row['score']:14.1%}  {names}  {printable(row['file'])}")  # whole: to be copied
+    return lines
+
+
+def _failures(report: dict[str, Any], width: int) -> list[str]:
+    rows = report["failures"][:_MOST_CLASSES]
+    if not rows:
+        return []
+    more = report["failed"] - len(rows)
+    lines = [f"  {printable(row['file'])}: {row['error_code']}: {printable(row['error'])}" for row in rows]
+    return ["  failed", *lines, *([f"  and {more} more"] if more else [])]
+
+
+def _called(row: dict[str, Any]) -> str:
+    """A class as people know it: a synset or an index says nothing without the model's name for it."""
+    name, label = row["name"], row["label"]
+    return f"{name} {label}" if label and (name.isdecimal() or _is_synset(name)) else str(name)
+
+
+def _is_synset(name: str) -> bool:
+    return len(name) == 9 and name[0] == "n" and name[1:].isdecimal()
+
+
+def _photos(count: int) -> str:
+    return "1 photo" if count == 1 else f"{count:,} photos"
+
+
+def _fitted(name: str, room: int) -> str:
+    return f"{_cut(printable(name), room):{room}}"
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 1] + "…"
 
 
 def _share(value: float | None) -> str:
     return "     -" if value is None else f"{value:6.1%}"
+
+
+def _share_alone(interval: dict[str, float]) -> str:
+    return f"{interval['share']:6.1%}"
 
 
 def _between(interval: dict[str, float]) -> str:

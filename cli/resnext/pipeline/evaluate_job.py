@@ -1,71 +1,41 @@
 """What is `evaluate`'s own in a run: answers are held against what is right, and a calibration is kept on wish."""
 
-import csv
-import json
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resnext.errors import FailureCode, InputError, UsageError
+from resnext.errors import UsageError
 from resnext.outputs.done import DoneInputs
+from resnext.outputs.writers.rows import error_keys, file_keys, valid_text
 from resnext.pipeline.tagging import TagRequest, open_tagger
-from resnext.records import Calibration, Classified
+from resnext.pipeline.truths import Right, Truth
+from resnext.records import Calibration, Classified, Failure
 from resnext.store.calibrations import keep_calibration
 from resnext.store.store import cache_root
 
 if TYPE_CHECKING:
-    from resnext.answers.evaluation import Advice
+    from resnext.answers.advice import Advice
+    from resnext.answers.tally import Tally
     from resnext.console.terminal import Notices
     from resnext.pipeline.loop import Row
     from resnext.pipeline.run import RunRequest
-    from resnext.records import Answer, Failure, Source
+    from resnext.records import Answer, Source
     from resnext.shelf.shelf import OpenedModel
 
 LEAST_PHOTOS = 50  # a temperature from fewer is worth nothing
-_MAX_TRUTH_BYTES = 1 << 30
+_FAILURES = 1000  # that a report names
 
 
 class EvaluateRequest(NamedTuple):
-    """All that one run of `evaluate` was asked for. `truth` gives the name of what a file shows, None for unknown."""
+    """All that one run of `evaluate` was asked for. `truth` None: ReaL's labels; `mistakes`: how many are listed."""
 
     run: "RunRequest"
     labels: Path | None
     tags: TagRequest | None
-    truth: "Truth"
-
-
-class Truth:
-    """What photos show, by their names: from a list, or from the folder below those that were named."""
-
-    def __init__(self, folders: tuple[str, ...], listed: Mapping[str, str] | None) -> None:
-        self._folders, self._listed = folders, listed
-
-    def of(self, file: str) -> str:
-        """The name of what a file shows.
-
-        Raises:
-            InputError: nothing says what.
-        """
-        if self._listed is not None:
-            if file not in self._listed:
-                raise InputError(FailureCode.BAD_ENTRY, "the list does not say what it shows")
-            return self._listed[file]
-        for folder in self._folders:
-            name, *rest = Path(os.path.relpath(file, folder)).parts
-            if rest and name not in (os.pardir, os.curdir):
-                return name
-        raise InputError(FailureCode.BAD_ENTRY, "it lies in no folder that says what it shows")
-
-    def names(self) -> Iterator[str]:
-        """Every name that may come."""
-        if self._listed is not None:
-            yield from dict.fromkeys(self._listed.values())
-            return
-        for folder in self._folders:
-            with os.scandir(folder) as entries:
-                yield from sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    truth: Truth | None
+    mistakes: int = 0
+    calibrate: bool = False
 
 
 class Evaluating:
@@ -91,8 +61,10 @@ class Evaluating:
         self._labels = labels
         tagger = open_tagger(request.tags, model, labels, notices) if request.tags else None
         names = Names(labels, read_vocabulary(request.tags.vocabulary if request.tags else None, labels))
-        self._classes = {name: names.classes_of(name) for name in request.truth.names()}
-        self._evaluation = Evaluation(labels, tagger)
+        self._right = Right(request.truth, labels, names)
+        self._evaluation = Evaluation(labels, tagger, request.mistakes, sampled=request.calibrate)
+        self._failures = Failures()
+        self._without_truth = 0
 
     def abstained(self, record: "Answer") -> bool:
         return False
@@ -104,12 +76,15 @@ class Evaluating:
         from resnext.answers.predictions import predict
         from resnext.records import PredictionConfig
 
-        truth, classes, evaluation, labels = self._request.truth, self._classes, self._evaluation, self._labels
+        right, evaluation, labels = self._right, self._evaluation, self._labels
 
         def answer(source: "Source", row: "Row") -> Classified:
-            name = truth.of(source.file)
+            found = right.of(source.file)
             predictions = predict(row["logits"], labels, PredictionConfig(top_k=1))  # refuses NaN
-            evaluation.add(name, classes[name], row["logits"])
+            if found is None:
+                self._without_truth += 1
+            else:
+                evaluation.add(*found, row["logits"], source.file)
             return Classified(source, predictions)
 
         return answer
@@ -119,11 +94,19 @@ class Evaluating:
         yield self
 
     def write(self, record: "Answer | Failure") -> None:
-        """Nothing: a report is made of all of them."""
+        """Note what failed; a report is made of the others."""
+        if isinstance(record, Failure):
+            self._failures.add(record)
 
     def report(self) -> dict[str, Any]:
         """What was found, as a document for JSON."""
-        return {"model": self._model.name, **self._evaluation.report()}
+        found = {"model": self._model.name, **self._evaluation.report(), **told(self._evaluation.tally, self._failures)}
+        return printable_texts({**found, "without_truth": self._without_truth, "notes": []})
+
+    @property
+    def tally(self) -> "Tally":
+        """What was counted of the classes."""
+        return self._evaluation.tally
 
     def calibrate(self, target: float) -> "tuple[Advice, Path | None]":
         """Find and keep temperature and certainty for this model; the path is None where no certainty reaches that.
@@ -144,29 +127,48 @@ class Evaluating:
         return advice, keep_calibration(cache_root(), self._model.weights_digest, calibration, about)
 
 
-def listed_truth(path: Path, file_column: str, truth_column: str) -> dict[str, str]:
-    """What a CSV, TSV or JSON Lines file says of each photo.
+class Failures:
+    """The inputs that could not be evaluated: how many, and the first thousand by name."""
 
-    Raises:
-        UsageError: it can't be read, or lacks a column.
-    """
-    found: dict[str, str] = {}
-    try:
-        if path.stat().st_size > _MAX_TRUTH_BYTES or not path.is_file():
-            raise UsageError(f"--truth {path}: not a file of a gigabyte at most")
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows: Iterator[Any]
-            if path.suffix.lower() in (".jsonl", ".ndjson"):
-                rows = (json.loads(line) for line in file if line.strip())
-            else:
-                rows = csv.DictReader(file, delimiter="\t" if path.suffix.lower() in (".tsv", ".tab") else ",")
-            for number, row in enumerate(rows, 1):
-                if not (isinstance(row.get(file_column), str) and isinstance(row.get(truth_column), str)):
-                    missing = f"it needs texts under {file_column!r} and {truth_column!r}"
-                    raise UsageError(f"--truth {path}: row {number}: {missing} (--column, --truth-column)")
-                found[row[file_column]] = row[truth_column]
-    except OSError as error:
-        raise UsageError(f"--truth {path}: {error.strerror}") from error
-    except (ValueError, csv.Error, AttributeError, RecursionError) as error:
-        raise UsageError(f"--truth {path}: not CSV, TSV or JSON Lines in UTF-8") from error
-    return found
+    def __init__(self) -> None:
+        self.count = 0
+        self._first: list[Failure] = []
+
+    def add(self, failure: Failure) -> None:
+        """Note one."""
+        self.count += 1
+        if len(self._first) < _FAILURES:
+            self._first.append(failure)
+
+    def first(self) -> str:
+        """The first one in words; "" where there is none."""
+        return f"{self._first[0].source.file}: {self._first[0].message}" if self._first else ""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The first of them, as rows."""
+        return [{**file_keys(each.source.file), **error_keys(each)} for each in self._first]
+
+
+def told(tally: "Tally", failures: Failures) -> dict[str, Any]:
+    """What a report says of single photos: the worst mistakes, and what failed."""
+    return {
+        "mistakes": [
+            {**file_keys(each.file), "truth": each.truth, "answer": each.answer, "score": round(each.score, 6)}
+            for each in tally.mistakes()
+        ],
+        "failed": failures.count,
+        "failures": failures.rows(),
+    }
+
+
+def printable_texts(document: dict[str, Any]) -> dict[str, Any]:
+    """The same document with what no UTF-8 can carry escaped: names of folders are bytes."""
+
+    def escaped(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: escaped(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [escaped(each) for each in value]
+        return valid_text(value) if isinstance(value, str) else value
+
+    return {key: escaped(value) for key, value in document.items()}

@@ -69,7 +69,9 @@ def file_rows(name: str, choose: Choose, max_line_bytes: int = MAX_LINE_BYTES) -
     """
     kind = kind_of(name)
     if kind is None:
-        raise UsageError(f"{name}: the ending names no table; use one of {', '.join(KINDS)}, .csv.gz, ...")
+        raise UsageError(
+            f"{name}: not CSV, TSV or JSON Lines, nor Parquet, by its ending; use one of {', '.join(KINDS)}"
+        )
     if kind == "parquet":
         yield from parquet_rows(name, choose)
         return

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resnext.answers import evaluation
+from resnext.answers import advice
 from resnext.answers.calibration import TagConfig
-from resnext.answers.evaluation import Evaluation, is_right
+from resnext.answers.evaluation import Evaluation
+from resnext.answers.tag_counts import is_right
 from resnext.answers.tags import Tagger
 from resnext.answers.vocabulary import Entry
 from resnext.records import Label
@@ -104,7 +105,7 @@ def test_no_advice_where_nothing_is_ever_right() -> None:
 
 
 def test_a_calibration_looks_at_a_sample_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "_KEPT", 100)
+    monkeypatch.setattr(advice, "_KEPT", 100)
     found = Evaluation(LABELS, tagger(0.5))
     for right, logits in noisy(1000, 1.0):
         found.add(LABELS[right].name, (right,), logits)

@@ -71,7 +71,7 @@ def test_parquet_reads_the_columns_alone_that_it_needs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("t.txt", b"a", "the ending names no table; use one of .csv"),
+        ("t.txt", b"a", "by its ending; use one of .csv"),
         ("t.parquet", b"PAR1", "can't read the list"),
         ("t.csv.gz", gzip.compress(b"file,label\n" * 999, mtime=0)[:-20], "it is damaged"),
         ("t.jsonl", b"[" * (65 << 20), "no end of a line"),
