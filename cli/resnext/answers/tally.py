@@ -2,7 +2,6 @@
 
 import heapq
 from array import array
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -31,9 +30,14 @@ class Mistake(NamedTuple):
 
 
 class Matrix(NamedTuple):
-    """A confusion matrix without its zeros: `names` in the order of the classes, and cells of places among them."""
+    """A confusion matrix without its zeros: cells of places among `names`.
+
+    The first `shown` names are what photos show, the rows; behind them stand answers that no photo shows. Both are in
+    the order of the classes.
+    """
 
     names: list[str]
+    shown: int
     cells: list[metrics.Confusion]
 
 
@@ -132,14 +136,11 @@ class Tally:
         )
         rows = own[truth] if len(truth) else truth
         cells = metrics.counted_pairs(rows, np.where(right, rows, answers))
-        occurring = sorted({place for each in cells for place in (each.truth, each.answer)})
-        return Matrix(
-            [names[place] for place in occurring],
-            [
-                metrics.Confusion(bisect_left(occurring, each.truth), bisect_left(occurring, each.answer), each.photos)
-                for each in cells
-            ],
-        )
+        shown = sorted({each.truth for each in cells})
+        order = [*shown, *sorted({each.answer for each in cells}.difference(shown))]
+        at = {place: number for number, place in enumerate(order)}
+        found = [metrics.Confusion(at[each.truth], at[each.answer], each.photos) for each in cells]
+        return Matrix([names[place] for place in order], len(shown), found)
 
     def reliability(self) -> list[dict[str, Any]]:
         """Of the photos of each range of confidence: how many, their mean confidence, the share that was right."""

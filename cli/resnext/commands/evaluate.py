@@ -237,7 +237,7 @@ def _give(document: dict[str, Any], notes: Sequence[str], tally: "Tally", option
     if options.json:
         text = json.dumps(document, indent=2)
     else:
-        lines = lines_of(document, matrix.names, matrix.cells, terminal_width())
+        lines = lines_of(document, matrix, terminal_width())
         text = "\n".join([*lines, *([""] if notes else []), *notes])
     stdout = Stdout()
     try:
@@ -249,7 +249,7 @@ def _give(document: dict[str, Any], notes: Sequence[str], tally: "Tally", option
         from resnext.outputs.report_files import Parts, write_report_files
 
         curve, ece = tally.coverage_curve(), document["ece"] or 0.0
-        write_report_files(files, Parts(matrix.names, matrix.cells, tally.reliability(), ece, curve))
+        write_report_files(files, Parts(matrix.names, matrix.shown, matrix.cells, tally.reliability(), ece, curve))
 
 
 def _calibration(advice: "Advice", kept: Path | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import importlib.util
 import io
 import logging
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,8 @@ _MOST_CLASSES = 40  # in one picture; of more those that were confused most
 _NUMBERED = 25  # up to so many classes each cell has its number
 _LONGEST = 28  # characters of a name
 _INCHES, _DPI = 6.0, 150
+# The first has most alphabets; of the others, which have Chinese, Japanese and Korean, those that are installed.
+_FONTS = ["DejaVu Sans", "Noto Sans CJK JP", "Hiragino Sans", "Microsoft YaHei", "Malgun Gothic"]
 _BLUE, _GREY = "#2b6cb0", "#888888"
 
 Rows = Sequence[dict[str, Any]]
@@ -32,42 +35,38 @@ def require_plots(option: str) -> None:
         )
 
 
-def confusion_picture(names: Sequence[str], cells: Sequence[tuple[int, int, int]], kind: str) -> bytes:
+def confusion_picture(names: Sequence[str], shown: int, cells: Sequence[tuple[int, int, int]], kind: str) -> bytes:
     """Draw a confusion matrix: a row what photos show, a column what was answered, the colour the row's share.
 
-    `cells` are (row, column, photos), `kind` is "png" or "svg". Of more than forty classes those are drawn that were
-    confused most.
+    The rows are the first `shown` of the names, `cells` are (row, column, photos), `kind` is "png" or "svg". Of more
+    than forty names those are drawn that were confused most.
     """
-    shown = _most_confused(len(names), cells)
-    places = {name: place for place, name in enumerate(shown)}
-    totals = dict.fromkeys(range(len(names)), 0)
+    totals = Counter[int]()
     for row, _, photos in cells:
         totals[row] += photos
-    size = len(shown)
-    shares = [[0.0] * size for _ in shown]
-    counts = [[0] * size for _ in shown]
-    for row, column, photos in cells:
-        if row in places and column in places:
-            shares[places[row]][places[column]] = photos / totals[row]
-            counts[places[row]][places[column]] = photos
-    inches = max(_INCHES, 2.5 + 0.3 * size)
-    with _figure(inches + 0.6, inches) as (figure, save):
+    columns = _most_confused(len(names), cells)
+    rows = [place for place in columns if place < shown]
+    counts = {(row, column): photos for row, column, photos in cells}
+    wide, high = 0.3 * len(columns), 0.3 * len(rows)
+    with _figure(max(_INCHES, 3.4 + wide), max(_INCHES * 0.6, 2.6 + high)) as (figure, save):
         axes = figure.add_subplot()
-        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        texts = [_shortened(names[name]) for name in shown]
-        axes.set_xticks(range(size), texts, rotation=90, fontsize=8, parse_math=False)
-        axes.set_yticks(range(size), texts, fontsize=8, parse_math=False)
-        axes.set_xlabel("answered")
-        axes.set_ylabel("shown")
-        if size < len(names):
-            axes.set_title(f"The {size} of {len(names)} classes that were confused most", fontsize=10)
-        if size <= _NUMBERED:
-            for row, line in enumerate(counts):
-                for column, photos in enumerate(line):
-                    color = "white" if shares[row][column] > 0.6 else "black"
-                    if photos:
-                        axes.text(column, row, photos, ha="center", va="center", fontsize=7, color=color)
-        figure.colorbar(image, ax=axes, shrink=0.8, label="share of the photos that show it")
+        shares = [[counts.get((row, column), 0) / totals[row] for column in columns] for row in rows]
+        image = axes.imshow(shares or [[0]], cmap="Blues", vmin=0, vmax=1)
+        texts = {place: _shortened(names[place]) for place in columns}
+        axes.set_xticks(
+            range(len(columns)), [texts[each] for each in columns], rotation=90, fontsize=8, parse_math=False
+        )
+        axes.set_yticks(range(len(rows)), [texts[each] for each in rows], fontsize=8, parse_math=False)
+        axes.set(xlabel="answered", ylabel="shown")
+        if len(columns) < len(names):
+            axes.set_title(f"The {len(columns)} of {len(names)} classes that were confused most", fontsize=10)
+        if len(rows) <= _NUMBERED:
+            for y, row in enumerate(rows):
+                for x, column in enumerate(columns):
+                    if photos := counts.get((row, column), 0):
+                        color = "white" if shares[y][x] > 0.6 else "black"
+                        axes.text(x, y, photos, ha="center", va="center", fontsize=7, color=color)
+        figure.colorbar(image, ax=axes, shrink=0.8, label="share of the row")
         return save(kind)
 
 
@@ -82,10 +81,11 @@ def reliability_picture(bins: Rows, ece: float, kind: str) -> bytes:
     ]
     with _figure(_INCHES, _INCHES * 1.2) as (figure, save):
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-        upper.plot([0, 1], [0, 1], color=_GREY, linestyle="--", linewidth=1, label="as sure as right")
+        upper.plot([0, 1], [0, 1], color=_GREY, linestyle="--", linewidth=1, label="as right as sure")
         upper.errorbar(
-            believed, right, yerr=errors, color=_BLUE, marker="o", markersize=4, capsize=2, label="this model"
-        )
+            believed, right, errors, color=_BLUE, marker="o", markersize=5, linestyle="", capsize=2, clip_on=False,
+            label="right of those (95% interval)",
+        )  # fmt: skip
         upper.set(ylabel="right", xlim=(0, 1), ylim=(0, 1), title=f"Calibration error (ECE) {ece:.1%}")
         upper.legend(loc="upper left", frameon=False)
         lower.bar(
@@ -109,11 +109,11 @@ def coverage_picture(curve: Rows, kind: str) -> bytes:
             if at is not None:
                 axes.plot(at["coverage"], at["right"]["share"], "o", color=_BLUE, markersize=4)
                 axes.annotate(
-                    f"{sure:g}", (at["coverage"], at["right"]["share"]), textcoords="offset points", xytext=(4, 5),
+                    f"from {sure:g}", (at["coverage"], at["right"]["share"]), textcoords="offset points", xytext=(4, 5),
                     fontsize=8,
                 )  # fmt: skip
         lowest = min([0.9, *low])
-        axes.set(xlabel="share of the photos that keep their answer (points: from this probability on)")
+        axes.set(xlabel="share of the photos that keep their answer")
         axes.set(ylabel="of those right", xlim=(0, 1), ylim=(max(0.0, lowest - 0.05), 1.005))
         axes.xaxis.set_major_formatter("{x:.0%}")
         axes.yaxis.set_major_formatter("{x:.0%}")
@@ -122,14 +122,14 @@ def coverage_picture(curve: Rows, kind: str) -> bytes:
 
 
 def _most_confused(count: int, cells: Sequence[tuple[int, int, int]]) -> list[int]:
-    """The places of the classes that are drawn, in their order."""
-    wrong = dict.fromkeys(range(count), 0)
-    for row, column, photos in cells:
-        if row != column:
-            wrong[row] += photos
-            wrong[column] += photos
-    worst = sorted(wrong, key=lambda place: (-wrong[place], place))
-    return sorted(worst[:_MOST_CLASSES])
+    """The places of the classes that are drawn, in their order: all, or the pairs that were confused most often."""
+    if count <= _MOST_CLASSES:
+        return list(range(count))
+    chosen: set[int] = set()
+    for row, column, _ in sorted(cells, key=lambda cell: (-cell[2], cell)):
+        if row != column and len(chosen | {row, column}) <= _MOST_CLASSES:
+            chosen |= {row, column}
+    return sorted(chosen)
 
 
 def _shortened(name: str) -> str:
@@ -147,7 +147,7 @@ def _figure(width: float, height: float) -> Iterator[tuple[Any, Callable[[str], 
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        with matplotlib.rc_context({"svg.hashsalt": "resnext", "svg.fonttype": "none", "axes.unicode_minus": False}):
+        with matplotlib.rc_context({"svg.hashsalt": "resnext", "svg.fonttype": "none", "font.family": _FONTS}):
             figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
             FigureCanvasAgg(figure)
 

@@ -7,22 +7,23 @@ from resnext.console.terminal import printable
 
 _NAME = 28  # columns of a class's name
 _MOST_CLASSES = 40  # lines; of more the worst
-_WIDEST_CELL = 12  # columns of a class's name above a confusion table
-Cell = tuple[int, int, int]  # the places of what was shown and of what was answered, and how many photos
+_NARROWEST_CELL = 5  # columns of a class's name above a confusion table
+# The names of a confusion matrix, how many of the first are its rows, and its cells: (row, column, photos).
+Matrix = tuple[Sequence[str], int, Sequence[tuple[int, int, int]]]
 _FEWEST_FIRST = "classes, worst first"
 
 
-def lines_of(report: dict[str, Any], names: Sequence[str], cells: Sequence[Cell], width: int) -> list[str]:
+def lines_of(report: dict[str, Any], matrix: Matrix, width: int) -> list[str]:
     """The report as lines of at most `width` columns where names allow it.
 
-    Shares are in percent, with what they lie between at 95% certainty in brackets. `names` and `cells`, which are (row,
-    column, photos), are the confusion matrix; it is shown where it is small enough.
+    Shares are in percent, with what they lie between at 95% certainty in brackets. The confusion matrix is
+    shown where it is small enough.
     """
     parts = [
         _summary(report),
         _tags(report),
         _classes(report, width),
-        _matrix(names, cells, width) or _confusions(report),
+        _matrix(matrix, width) or _confusions(report),
         _confidences(report),
         _mistakes(report, width),
         _failures(report, width),
@@ -81,23 +82,23 @@ def _classes(report: dict[str, Any], width: int) -> list[str]:
     return lines
 
 
-def _matrix(names: Sequence[str], cells: Sequence[Cell], width: int) -> list[str]:
+def _matrix(matrix: Matrix, width: int) -> list[str]:
     """The confusion matrix as a table, a row what was shown; nothing where it is too wide."""
+    names, shown, cells = matrix
     if not cells:
         return []
-    counts = {(row, column): photos for row, column, photos in cells}
     texts = [printable(name) for name in names]
-    digits = max(len(str(photos)) for photos in counts.values())
-    column = max(digits, min(_WIDEST_CELL, max(map(len, texts))))
-    narrowest = max(digits, 5)
-    first = min(_NAME, max(len("shown, called:"), *map(len, texts)))
-    column = min(column, max(narrowest, (width - 2 - first) // max(len(names), 1) - 1))
-    if 2 + first + len(names) * (column + 1) > width:
+    counts = {(row, column): photos for row, column, photos in cells}
+    head = "shown, called:"
+    first = min(_NAME, max(len(head), *map(len, texts[:shown])))
+    room = (width - 2 - first) // len(texts) - 1  # columns of a cell, without the space before it
+    narrowest = max(_NARROWEST_CELL, *(len(str(photos)) for photos in counts.values()))
+    if room < narrowest:
         return []
-    head = " ".join(f"{_cut(text, column):>{column}}" for text in texts)
-    lines = [f"  {'shown, called:':{first}} {head}"]
-    for row, text in enumerate(texts):
-        line = " ".join(f"{counts.get((row, at), '.'):>{column}}" for at in range(len(texts)))
+    room = min(room, max(narrowest, *map(len, texts)))
+    lines = [f"  {head:{first}} " + " ".join(f"{_cut(text, room):>{room}}" for text in texts)]
+    for row, text in enumerate(texts[:shown]):
+        line = " ".join(f"{counts.get((row, column), '.'):>{room}}" for column in range(len(texts)))
         lines.append(f"  {_fitted(text, first)} {line}")
     return lines
 

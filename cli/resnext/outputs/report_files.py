@@ -17,9 +17,13 @@ _MOST_CELLS = 10_000_000  # of a confusion matrix with its zeros
 
 
 class Parts(NamedTuple):
-    """What can be written: a confusion matrix by its names and cells (row, column, photos), the rows of two curves."""
+    """What can be written: a confusion matrix by its names and cells (row, column, photos), the rows of two curves.
+
+    The rows of the matrix are the first `shown` of the names.
+    """
 
     names: Sequence[str]
+    shown: int
     cells: Sequence[tuple[int, int, int]]
     reliability: Sequence[dict[str, Any]]
     ece: float
@@ -68,11 +72,11 @@ def write_report_files(files: Mapping[str, Path], parts: Parts) -> None:
 def _confusion(parts: Parts, ending: str) -> bytes:
     names, cells = parts.names, parts.cells
     if ending in PICTURES:
-        return confusion_picture(names, cells, ending[1:])
+        return confusion_picture(names, parts.shown, cells, ending[1:])
     if ending == ".json":
         found = [{"truth": names[row], "answer": names[column], "photos": photos} for row, column, photos in cells]
-        return _json({"classes": list(names), "cells": found})
-    if len(names) ** 2 > _MOST_CELLS:
+        return _json({"shown": list(names[: parts.shown]), "answered": list(names), "cells": found})
+    if parts.shown * len(names) > _MOST_CELLS:
         raise OutputError(f"--confusion: {len(names):,} classes are too many for a matrix; .json has no zeros in it")
 
     def lines() -> Iterator[list[Any]]:
@@ -80,7 +84,7 @@ def _confusion(parts: Parts, ending: str) -> bytes:
         rows: dict[int, dict[int, int]] = {}
         for row, column, photos in cells:
             rows.setdefault(row, {})[column] = photos
-        for row, name in enumerate(names):
+        for row, name in enumerate(names[: parts.shown]):
             yield [name, *(rows.get(row, {}).get(column, 0) for column in range(len(names)))]
 
     return _csv(lines())

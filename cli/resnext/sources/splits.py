@@ -18,22 +18,18 @@ def splits(folder: str) -> dict[Split, str]:
     A folder of one part is divided only if that part holds folders itself: train/ with photos in it is a class.
     """
     found: dict[Split, str] = {}
-    try:
-        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != ".")
-    except OSError:  # reading the photos says what is wrong
-        return {}
-    for name in names:
+    for name in _folders_in(folder):
         split = _SPELLINGS.get(name.casefold())
         if split is None or split in found:
             return {}
         found[split] = os.path.join(folder, name)  # noqa: PTH118 - a name is kept to the byte
-    if not all(_holds_folders(path) for path in found.values()):
-        return {}
-    return found
+    return found if all(map(_folders_in, found.values())) else {}
 
 
-def _holds_folders(folder: str) -> bool:
+def _folders_in(folder: str) -> list[str]:
+    """The names of the folders in a folder, less the hidden ones; none where it can't be read: its photos will tell."""
     try:
-        return any(entry.is_dir() and entry.name[0] != "." for entry in os.scandir(folder))
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
     except OSError:
-        return False
+        return []
