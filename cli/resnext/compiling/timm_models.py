@@ -138,18 +138,7 @@ def build(timm_name: str, weights: WeightsFile, config: ModelConfig | None = Non
         ModelError: the checkpoint does not fit the model, holds NaN, or can't be read without running code from it.
     """
     timm = import_timm()
-    state_dict = read_state_dict(weights)
-    check_finite(weights.path, state_dict)
-    published = _published_cfg(timm_name) or {}
-    if weights.origin.startswith("package "):
-        state_dict = _renamed_in_order(timm, timm_name, state_dict)
-    own = dict(config.pretrained_cfg) if config is not None else {}
-    overlay: dict[str, Any] = {**own, "state_dict": state_dict, "custom_load": False}
-    num_classes = config.num_classes if config is not None else None
-    num_classes = num_classes or _num_classes({**published, **own}, state_dict)
-    if num_classes is not None:
-        overlay["num_classes"] = num_classes  # otherwise timm would drop the classifier of a fine-tuned checkpoint
-        overlay["label_offset"] = 0
+    overlay = _overlay(timm, timm_name, weights, config)
     try:
         module = timm.create_model(
             timm_name,
@@ -159,15 +148,43 @@ def build(timm_name: str, weights: WeightsFile, config: ModelConfig | None = Non
             **(config.model_args if config is not None else {}),
         )
     except Exception as error:  # timm's filters of older checkpoints raise anything on foreign tensors
-        raise ModelError(
-            f"{weights.path}: these weights do not fit {timm_name}: {first_line(error, 2)};"
-            " 'resnext info --weights FILE' tells what they are"
-        ) from error
+        raise _unfit(timm_name, weights, error) from error
     cfg = {key: value for key, value in module.pretrained_cfg.items() if key != "state_dict"}
     if not getattr(module, "num_classes", 0):
         raise ModelError(f"{timm_name} has no classifier; use a model that was trained to classify")
     features = int(getattr(module, "head_hidden_size", 0) or module.num_features)
     return TimmModel(module.eval(), cfg, int(module.num_classes), features, str(timm.__version__))
+
+
+def build_trainable(
+    timm_name: str, weights: WeightsFile | None, config: ModelConfig | None, num_classes: int, **regularization: Any
+) -> torch.nn.Module:
+    """Build a network for other classes: with a checkpoint's weights but for its classifier, or with none (None).
+
+    `regularization` are further arguments of timm's, drop_rate and its like.
+
+    Raises:
+        UsageError: timm knows no such model, or the model does not take one of the arguments.
+        ModelError: as `build`.
+    """
+    timm = import_timm()
+    options = {**(config.model_args if config is not None else {}), **regularization}
+    if weights is None:
+        _published_cfg(timm_name)  # whether there is such a model
+        own = {"pretrained_cfg_overlay": dict(config.pretrained_cfg)} if config is not None else {}
+    else:
+        own = {"pretrained_cfg_overlay": _overlay(timm, timm_name, weights, config)}
+    try:
+        module: torch.nn.Module = timm.create_model(
+            timm_name, pretrained=weights is not None, num_classes=num_classes, **own, **options
+        )
+    except TypeError as error:
+        raise UsageError(f"{timm_name} does not take what the recipe says: {first_line(error)}") from error
+    except Exception as error:
+        if weights is None:
+            raise ModelError(f"timm can't make {timm_name} with {num_classes} classes: {first_line(error)}") from error
+        raise _unfit(timm_name, weights, error) from error
+    return module
 
 
 def timm_transform(config: PreprocessingConfig) -> Callable[[Image.Image], NDArray[np.float32]]:
@@ -188,6 +205,30 @@ def timm_transform(config: PreprocessingConfig) -> Callable[[Image.Image], NDArr
         return np.asarray(transform(image).numpy(), dtype=np.float32)
 
     return to_pixels
+
+
+def _overlay(timm: Any, timm_name: str, weights: WeightsFile, config: ModelConfig | None) -> dict[str, Any]:
+    """What timm is told to load a checkpoint by, in place of what it would download."""
+    state_dict = read_state_dict(weights)
+    check_finite(weights.path, state_dict)
+    published = _published_cfg(timm_name) or {}
+    if weights.origin.startswith("package "):
+        state_dict = _renamed_in_order(timm, timm_name, state_dict)
+    own = dict(config.pretrained_cfg) if config is not None else {}
+    overlay: dict[str, Any] = {**own, "state_dict": state_dict, "custom_load": False}
+    num_classes = config.num_classes if config is not None else None
+    num_classes = num_classes or _num_classes({**published, **own}, state_dict)
+    if num_classes is not None:
+        overlay["num_classes"] = num_classes  # otherwise timm would drop the classifier of a fine-tuned checkpoint
+        overlay["label_offset"] = 0
+    return overlay
+
+
+def _unfit(timm_name: str, weights: WeightsFile, error: Exception) -> ModelError:
+    return ModelError(
+        f"{weights.path}: these weights do not fit {timm_name}: {first_line(error, 2)};"
+        " 'resnext info --weights FILE' tells what they are"
+    )
 
 
 def _known_cfg(timm_name: str) -> dict[str, Any]:

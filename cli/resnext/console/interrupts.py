@@ -117,6 +117,36 @@ def ending_on_signals() -> Iterator[None]:
         sys.unraisablehook = report
 
 
+class Noted:
+    """The signal that asked a loop to end; 0 as long as none has."""
+
+    number = 0
+
+
+@contextmanager
+def noting_signals(first_words: str, last_words: str) -> Iterator[Noted]:
+    """Within this block the first signal is noted, for a loop that ends where its work is whole; it is no exception.
+
+    A second one ends the process at once. The words are said at the first and at the second.
+    """
+    noted = Noted()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if noted.number:
+            say_last(last_words)
+            die_of(number)
+        noted.number = number
+        say_last(first_words)
+
+    previous = {each: signal.signal(each, note) for each in _not_ignored()}
+    try:
+        with _bounded(frozenset(), 0, lambda number: None):
+            yield noted
+    finally:
+        for each, handler in previous.items():
+            signal.signal(each, handler)
+
+
 def die_of(number: int) -> None:
     """End as if the signal had not been caught, so that the shell sees 128 + number and a loop around us ends too.
 

@@ -36,7 +36,7 @@ class TorchEngine:
         batch_size: int | None,
         normalizes: PreprocessingConfig | None = None,
     ) -> None:
-        self._device = _device(device)
+        self._device = checked_device(device)
         on_cpu = self._device.type == "cpu"
         self.batch_size = batch_size or (_BATCH_ON_CPU if on_cpu else _BATCH_ON_GPU)
         self._bf16 = precision == "bf16"
@@ -75,8 +75,12 @@ def _normalized(crops: torch.Tensor, config: PreprocessingConfig) -> torch.Tenso
     return crops.permute(0, 3, 1, 2).float().div_(255).sub_(mean).div_(std)
 
 
-def _device(name: str) -> torch.device:
-    """Check a device before anything is loaded onto it."""
+def checked_device(name: str) -> torch.device:
+    """Give the device of this name, before anything is loaded onto it.
+
+    Raises:
+        ModelError: there is none of this name here.
+    """
     try:
         device = torch.device(name)
     except RuntimeError as error:

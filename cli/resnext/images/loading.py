@@ -23,11 +23,15 @@ ALONE_PART = 2
 
 
 class Decoding(NamedTuple):
-    """How photos are decoded for one model. `exact` decodes every JPEG in full."""
+    """How photos are decoded for one model. `exact` decodes every JPEG in full.
+
+    `shorter_side` is what a transform of its own needs of a photo, in pixels; 0: all of it.
+    """
 
     preprocessing: PreprocessingConfig
     exact: bool = False
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+    shorter_side: int = 0
 
 
 def decoding_budget() -> Budget:
@@ -45,7 +49,7 @@ def pixels_of(
     crop. The function's second argument is called with the bytes that a photo takes, before they are allocated.
     """
     config = decoding.preprocessing
-    shorter_side = 0 if transform else preprocess.resize_target(config)
+    shorter_side = decoding.shorter_side if transform else preprocess.resize_target(config)
     to_pixels = transform or preprocess.crop_for(config)
     bounds = DecodeConfig(0 if decoding.exact else shorter_side, decoding.max_megapixels)
 

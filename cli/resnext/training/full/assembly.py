@@ -1,0 +1,207 @@
+"""A training put together: the network with what trains it, the photos, and what must stay the same when it goes on."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from resnext.errors import UsageError
+from resnext.images import preprocess
+from resnext.records import PreprocessingConfig
+from resnext.training.full import distributed, network
+from resnext.training.full.augment import Batches
+from resnext.training.full.distributed import Process
+from resnext.training.full.network import Scheduler
+from resnext.training.full.prepared import Prepared, copies, crops
+from resnext.training.full.recipe import Recipe
+from resnext.training.full.settings import FullSettings
+from resnext.training.labelled import LabelledPhoto
+from resnext.training.trained import BaseModel, HeadFit, Tensors
+
+# Below so many photos the statistics that the base learned are better than those of a few batches.
+_FEW_PHOTOS = 500
+_LOW_PART, _SIDE_STEP = 0.7, 32  # of the input's side, in pixels, for the first epochs
+
+
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """The decoded photos: copies to augment, crops that validate."""
+
+    training: Prepared
+    validation: Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """All parts of one training.
+
+    `module` is the network, `trainable` the same as all processes train it together, `average` timm's moving average.
+    `has_candidate`: what it begins with is an answer already. `sides` has the input's side for each epoch. `said` is
+    what must be the same when it goes on, `machine` what must be for the very same bytes.
+    """
+
+    recipe: Recipe
+    config: PreprocessingConfig
+    process: Process
+    device: torch.device
+    bf16: bool
+    photos: Photos
+    batches: Batches
+    batch_size: int
+    freezes: bool
+    has_candidate: bool
+    module: torch.nn.Module
+    average: Any
+    loss: torch.nn.Module
+    mixing: Any
+    optimizer: torch.optim.Optimizer
+    scheduler: Scheduler
+    sides: tuple[int, ...]
+    said: dict[str, Any]
+    machine: dict[str, Any]
+
+    @property
+    def epochs(self) -> int:
+        return len(self.sides)
+
+
+def prepared(
+    base: BaseModel,
+    photos: Sequence[LabelledPhoto],
+    validation: Sequence[LabelledPhoto],
+    settings: FullSettings,
+    process: Process,
+    folder: Path,
+    told: Callable[[int, int], None],
+) -> Photos:
+    """Decode all photos into `folder`, once a machine."""
+    config = preprocess.from_pretrained_cfg(dict(base.pretrained_cfg))
+    all_of_them = len(photos) + len(validation)
+
+    def decode() -> Photos:
+        bounds, name = settings.max_megapixels, f"-{process.machine}.photos"
+        training = copies(
+            photos, max(config.input_size[1:]), bounds, folder, f"training{name}", settings.threads,
+            lambda done, _: told(done, all_of_them),
+        )  # fmt: skip
+        held_out = crops(
+            validation, config, bounds, folder, f"validation{name}", settings.threads,
+            lambda done, _: told(len(photos) + done, all_of_them),
+        )  # fmt: skip
+        return Photos(training, held_out)
+
+    if process.local_rank == 0:
+        made = decode()
+        distributed.wait_for_all(process)
+        return made
+    distributed.wait_for_all(process)
+    return decode()  # finds what the first process of this machine has written
+
+
+def assembled(
+    base: BaseModel,
+    num_classes: int,
+    photos: Photos,
+    head: HeadFit | None,
+    start: Tensors | None,
+    settings: FullSettings,
+    process: Process,
+    device: torch.device,
+    threads: int,
+) -> Assembly:
+    """Put a training together.
+
+    Raises:
+        UsageError: the recipe doesn't fit the model, or the photos are too few.
+        ModelError: the weights don't fit the model.
+    """
+    recipe, count = settings.recipe, len(photos.training)
+    each = process.count * (2 if recipe.mixes else 1)
+    batch_size = min(recipe.batch_size, count) // each * each
+    if not batch_size:
+        raise UsageError(f"{count} photos to train on, and a step takes {each} at least")
+    # The first process's tensors go to all.
+    module = network.network(base, num_classes, head, start, recipe, settings.pretrained)
+    module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    batches = Batches(count, batch_size, recipe.seed, process.rank, process.count)
+    optimizer = network.optimizer_of(recipe, module, batch_size)
+    scheduler, epochs = network.schedule_of(recipe, optimizer, batches.steps)
+    config = preprocess.from_pretrained_cfg(dict(base.pretrained_cfg))
+    few = count < _FEW_PHOTOS and settings.pretrained
+    bf16 = _gains_from_bf16(device) if settings.bf16 is None else settings.bf16
+    low = _low_side(recipe, config.input_size[1], bool(base.pretrained_cfg.get("fixed_input_size")))
+    low_epochs = round(epochs * recipe.low_share)
+    return Assembly(
+        recipe=recipe,
+        config=config,
+        process=process,
+        device=device,
+        bf16=bf16,
+        photos=photos,
+        batches=batches,
+        batch_size=batch_size,
+        freezes=few if recipe.freeze_bn is None else recipe.freeze_bn,
+        has_candidate=head is not None or start is not None or process.rank > 0 and settings.pretrained,
+        module=module,
+        average=network.average_of(recipe, module),
+        loss=network.loss_of(recipe).to(device),
+        mixing=network.mixing_of(recipe, num_classes),
+        optimizer=optimizer,
+        scheduler=scheduler,
+        sides=tuple(low if epoch < low_epochs else config.input_size[1] for epoch in range(epochs)),
+        said={
+            "model": base.name,
+            "weights": base.weights.digest if settings.pretrained else "",
+            "number of classes": num_classes,
+            "recipe": asdict(recipe),
+            "set of photos": photos.training.digest.hex(),
+            "set of validation photos": photos.validation.digest.hex(),
+            "number of processes": process.count,
+        },
+        machine={
+            "threads": threads,
+            "torch": torch.__version__,
+            "processor": torch.backends.cpu.get_cpu_capability(),
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+            "precision": "bf16" if bf16 else "fp32",
+        },
+    )
+
+
+@contextmanager
+def deterministic(threads: int) -> Iterator[None]:
+    """Within this block torch computes the same numbers each time, with so many threads."""
+    before, was = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    fills, benchmark = torch.utils.deterministic.fill_uninitialized_memory, torch.backends.cudnn.benchmark
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA's matrix products ask for
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a matter of bugs, at a price
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.use_deterministic_algorithms(was, warn_only=warned)
+        torch.utils.deterministic.fill_uninitialized_memory = fills
+        torch.backends.cudnn.benchmark = benchmark
+
+
+def _low_side(recipe: Recipe, side: int, is_fixed: bool) -> int:
+    """The input's side in pixels for the first epochs; the model's own where it takes no other."""
+    if is_fixed or recipe.low_size == 0:
+        return side
+    low = recipe.low_size or max(2, round(side * _LOW_PART / _SIDE_STEP)) * _SIDE_STEP
+    return min(low, side)
+
+
+def _gains_from_bf16(device: torch.device) -> bool:
+    """GPUs that compute in bf16 do; a CPU without AMX loses."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
