@@ -1,1 +1,4 @@
-"""The whole network trained on one's own photos, on timm's parts. Imports torch and timm: itself imported late."""
+"""The whole network trained on one's own photos, on timm's parts.
+
+`settings` and `recipe` know nothing of torch; the other rooms import it and timm, and are imported late.
+"""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -20,7 +20,10 @@ from resnext.training.full.prepared import Prepared, copies, crops
 from resnext.training.full.recipe import Recipe
 from resnext.training.full.settings import FullSettings
 from resnext.training.labelled import LabelledPhoto
-from resnext.training.trained import BaseModel, HeadFit, Tensors
+from resnext.training.trained import BaseModel, HeadFit
+
+if TYPE_CHECKING:
+    from resnext.training.trained import Tensors
 
 # Below so many photos the statistics that the base learned are better than those of a few batches.
 _FEW_PHOTOS = 500
@@ -107,7 +110,7 @@ def assembled(
     num_classes: int,
     photos: Photos,
     head: HeadFit | None,
-    start: Tensors | None,
+    start: "Tensors | None",
     settings: FullSettings,
     process: Process,
     device: torch.device,
@@ -145,7 +148,7 @@ def assembled(
         batches=batches,
         batch_size=batch_size,
         freezes=few if recipe.freeze_bn is None else recipe.freeze_bn,
-        has_candidate=head is not None or start is not None or process.rank > 0 and settings.pretrained,
+        has_candidate=head is not None or start is not None or (process.rank > 0 and settings.pretrained),
         module=module,
         average=network.average_of(recipe, module),
         loss=network.loss_of(recipe).to(device),
@@ -177,18 +180,20 @@ def deterministic(threads: int) -> Iterator[None]:
     """Within this block torch computes the same numbers each time, with so many threads."""
     before, was = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     warned = torch.is_deterministic_algorithms_warn_only_enabled()
-    fills, benchmark = torch.utils.deterministic.fill_uninitialized_memory, torch.backends.cudnn.benchmark
+    # A matter of finding bugs, at a price.
+    filling: Any = torch.utils.deterministic
+    fills, benchmark = filling.fill_uninitialized_memory, torch.backends.cudnn.benchmark
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA's matrix products ask for
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a matter of bugs, at a price
+    filling.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
     try:
         yield
     finally:
         torch.set_num_threads(before)
         torch.use_deterministic_algorithms(was, warn_only=warned)
-        torch.utils.deterministic.fill_uninitialized_memory = fills
+        filling.fill_uninitialized_memory = fills
         torch.backends.cudnn.benchmark = benchmark
 
 
@@ -203,5 +208,5 @@ def _low_side(recipe: Recipe, side: int, is_fixed: bool) -> int:
 def _gains_from_bf16(device: torch.device) -> bool:
     """GPUs that compute in bf16 do; a CPU without AMX loses."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and bool(torch.cpu._is_amx_tile_supported())

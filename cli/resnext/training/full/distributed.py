@@ -3,8 +3,8 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
 
 import torch
 from torch import distributed
@@ -16,7 +16,8 @@ _WAIT = timedelta(hours=24)
 _DIGEST_BYTES = 32
 
 
-class Process(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Process:
     """One of `count` processes; `rank` 0 writes. `local_rank` counts those of one machine, `machine` the machines."""
 
     rank: int = 0

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -20,11 +20,14 @@ from resnext.training.full.augment import TrainingPhotos, begin_chance, loader_o
 from resnext.training.full.prepared import crops_of
 from resnext.training.full.settings import FullSettings
 from resnext.training.full.state import Standing
+from resnext.training.full.telling import Telling
 from resnext.training.labelled import LabelledPhoto
-from resnext.training.trained import BaseModel, HeadFit, Progress, Tensors, Trained
+from resnext.training.trained import BaseModel, HeadFit, Progress, Trained
+
+if TYPE_CHECKING:
+    from resnext.training.trained import Tensors
 
 _VALIDATION_BATCH = 32
-_VALIDATION_COST = 0.35  # of a photo that is trained on: there is no way back
 # A state is written after each epoch, and in between where so much time is gone and writing takes a 50th of it at most.
 _SAVE_SECONDS, _SAVE_PART = 20.0, 50
 
@@ -39,7 +42,7 @@ def train_full(
     progress: Progress,
     notices: Notices,
     folder: Path,
-    start: Tensors | None = None,
+    start: "Tensors | None" = None,
 ) -> Trained:
     """Train all of a network, from a head that was fitted to `photos` alone; give back what validates best.
 
@@ -91,7 +94,7 @@ class _Run:
         standing: Standing | None,
     ) -> None:
         self._parts, self._folder, self._workers = parts, folder, workers
-        self._signals, self._notices, self._progress = signals, notices, progress
+        self._signals, self._notices = signals, notices
         self._standing = standing or Standing(
             validated=-1 if parts.has_candidate else 0, said=parts.said, machine=parts.machine
         )
@@ -108,7 +111,7 @@ class _Run:
                 parts.average.set(parts.module)  # which is the first process's by now
         self._criterion = torch.nn.CrossEntropyLoss(reduction="sum")
         self._saved, self._save_seconds = time.monotonic(), 0.0
-        self._begun, self._done_before = time.monotonic(), self._done()
+        self._telling = Telling(parts, self._standing, notices, progress)
 
     def _go_on(self, standing: Standing) -> None:
         parts = self._parts
@@ -125,7 +128,9 @@ class _Run:
     def train(self) -> Trained:
         """Train to the end; give the best tensors, how good they are and a row an epoch."""
         parts, standing = self._parts, self._standing
-        loader = loader_of(TrainingPhotos(parts.photos.training, parts.recipe, parts.config), parts.batches, self._workers)
+        loader = loader_of(
+            TrainingPhotos(parts.photos.training, parts.recipe, parts.config), parts.batches, self._workers
+        )
         try:
             while True:
                 if standing.validated < standing.epoch:
@@ -150,7 +155,7 @@ class _Run:
         for pixels, labels in loader:
             self._step(pixels, labels)
             standing.step += 1
-            self._progress(self._name(), *self._of_all())
+            self._telling.step()
             self._end_if_asked()
             if time.monotonic() - self._saved > max(_SAVE_SECONDS, _SAVE_PART * self._save_seconds):
                 self._save()
@@ -202,7 +207,7 @@ class _Run:
         self._save()
         if before and before != standing.best_file and parts.process.is_first:
             (self._folder / before).unlink(missing_ok=True)
-        self._tell(row)
+        self._telling.epoch(row)
 
     def _measured(self) -> tuple[float | None, float | None]:
         """Accuracy and mean loss on the validation photos; None where there are none."""
@@ -222,7 +227,7 @@ class _Run:
                 logits = model(pixels.contiguous(memory_format=torch.channels_last)).float()
             right += float((logits.argmax(1) == labels).sum())
             loss += float(self._criterion(logits, labels))
-            self._progress(self._name(), *self._of_all((begin + len(places)) / len(mine)))
+            self._telling.step((begin + len(places)) / len(mine))
             if parts.process.count == 1:
                 self._end_if_asked()
         right, loss = distributed.summed(parts.process, [right, loss], parts.device)
@@ -230,7 +235,9 @@ class _Run:
 
     def _is_given_up(self) -> bool:
         standing, patience = self._standing, self._parts.recipe.patience
-        return bool(patience and len(self._parts.photos.validation)) and standing.epoch - max(standing.best, 0) >= patience
+        return (
+            bool(patience and len(self._parts.photos.validation)) and standing.epoch - max(standing.best, 0) >= patience
+        )
 
     def _end_if_asked(self) -> None:
         """Keep the state and end, where a signal came to any process."""
@@ -238,7 +245,7 @@ class _Run:
         if asked:
             self._save()
             interrupted = Interrupted(self._signals.number or int(asked))
-            interrupted.kept = f"{self._name()} is kept up to this step; go on with --resume"
+            interrupted.kept = f"{self._telling.place()} is kept up to this step; go on with --resume"
             raise interrupted
 
     def _save(self) -> None:
@@ -253,7 +260,7 @@ class _Run:
         self._saved = time.monotonic()
 
     def _end_diverged(self) -> None:
-        where = f"the loss became NaN in {self._name()}, step {self._standing.step + 1}"
+        where = f"the loss became NaN in {self._telling.place()}, step {self._standing.step + 1}"
         if self._standing.best < 0:
             raise ModelError(f"{where}, before any epoch was whole; give a smaller --lr") from None
         self._notices.info(f"warning: {where}: it ends here, with the best until then; a smaller --lr may go further")
@@ -263,7 +270,7 @@ class _Run:
         best = next(row for row in standing.history if row["epoch"] == standing.best)
         distributed.wait_for_all(self._parts.process)
         tensors = state.load_tensors(self._folder / standing.best_file)
-        self._notices.info(_why(standing, self._parts))
+        self._telling.end()
         history = [{**row, "kept": row["epoch"] == standing.best} for row in standing.history]
         return Trained({name: each.numpy() for name, each in tensors.items()}, best["validation"] or 0.0, history)
 
@@ -276,64 +283,9 @@ class _Run:
     def _updates(self) -> int:
         return self._standing.epoch * self._parts.batches.steps + self._standing.step
 
-    def _name(self) -> str:
-        epoch = self._standing.epoch
-        if self._standing.validated < epoch:
-            return f"validation of epoch {epoch}" if epoch else "validation of the head"
-        return f"epoch {epoch + 1} of {self._parts.epochs}"
-
-    def _done(self, of_validation: float = 0.0) -> float:
-        """What is done of all, in photos of full size that are trained on."""
-        parts, standing = self._parts, self._standing
-        full = parts.config.input_size[1]
-        costs = [(side / full) ** 2 * parts.batches.steps * parts.batch_size for side in parts.sides]
-        steps = sum(costs[: standing.epoch])
-        if standing.epoch < parts.epochs:
-            steps += costs[standing.epoch] * standing.step / parts.batches.steps
-        validations = len(standing.history) + of_validation
-        return steps + _VALIDATION_COST * len(parts.photos.validation) * validations
-
-    def _of_all(self, of_validation: float = 0.0) -> tuple[int, int]:
-        parts = self._parts
-        full = parts.config.input_size[1]
-        steps = sum((side / full) ** 2 for side in parts.sides) * parts.batches.steps * parts.batch_size
-        validations = parts.epochs + parts.has_candidate
-        everything = steps + _VALIDATION_COST * len(parts.photos.validation) * validations
-        return round(self._done(of_validation)), round(everything)
-
-    def _tell(self, row: dict[str, Any]) -> None:
-        done, everything = self._of_all()
-        so_far = done - self._done_before
-        seconds = (time.monotonic() - self._begun) * (everything - done) / so_far if so_far > 0 else 0.0
-        accuracy = f"{row['validation']:.1%} on validation" if row["validation"] is not None else "nothing to validate on"
-        if not row["epoch"]:
-            self._notices.info(f"the head alone: {accuracy}")
-            return
-        left = f"; some {math.ceil(seconds / 60)} min left at most" if everything > done else ""
-        self._notices.info(
-            f"epoch {row['epoch']} of {self._parts.epochs} at {row['side']} pixels: loss {row['loss']:.3f}, {accuracy}{left}"
-        )
-
 
 def _score(row: dict[str, Any]) -> tuple[float, float]:
     """How good an epoch is: its accuracy, and between equals its loss; without validation the later, the better."""
     if row["validation"] is None:
         return (0.0, float(row["epoch"]))
     return (row["validation"], -row["validation_loss"])
-
-
-def _why(standing: Standing, parts: Assembly) -> str:
-    """Say which state is kept, and why."""
-    rows = {row["epoch"]: row for row in standing.history}
-    best, count = rows[standing.best], len(parts.photos.validation)
-    if best["validation"] is None:
-        return f"kept: the network after epoch {standing.best}; no photo validated it"
-    others = [row["validation"] for row in standing.history if row["epoch"]]
-    if standing.best == 0:
-        found = f"the whole network came to {max(others):.1%}" if others else "no epoch of the whole network was whole"
-        return f"kept: the head alone, {best['validation']:.1%} right on {count} validation photos; {found}"
-    beside = f"; the head alone {rows[0]['validation']:.1%}" if 0 in rows else ""
-    return (
-        f"kept: the whole network after epoch {standing.best}, {best['validation']:.1%} right on {count} validation"
-        f" photos{beside}"
-    )

@@ -1,7 +1,7 @@
 """timm's parts as a recipe asks for them: the network, its loss, optimizer and schedule, the mixing of photos."""
 
 import importlib
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -9,7 +9,10 @@ import torch
 from resnext.compiling.timm_models import build_trainable, import_timm
 from resnext.errors import UsageError, first_line
 from resnext.training.full.recipe import Recipe
-from resnext.training.trained import BaseModel, HeadFit, Tensors
+from resnext.training.trained import BaseModel, HeadFit
+
+if TYPE_CHECKING:
+    from resnext.training.trained import Tensors
 
 
 class Scheduler(Protocol):
@@ -21,7 +24,7 @@ class Scheduler(Protocol):
 
 
 def network(
-    base: BaseModel, num_classes: int, head: HeadFit | None, start: Tensors | None, recipe: Recipe, pretrained: bool
+    base: BaseModel, num_classes: int, head: HeadFit | None, start: "Tensors | None", recipe: Recipe, pretrained: bool
 ) -> torch.nn.Module:
     """Build the base with another classifier: the head's, or what `start` has of all tensors.
 
@@ -29,7 +32,11 @@ def network(
         UsageError: the model does not take what the recipe asks for.
         ModelError: the weights don't fit.
     """
-    wanted = {"drop_rate": recipe.drop or None, "drop_path_rate": recipe.drop_path, "drop_block_rate": recipe.drop_block}
+    wanted = {
+        "drop_rate": recipe.drop or None,
+        "drop_path_rate": recipe.drop_path,
+        "drop_block_rate": recipe.drop_block,
+    }
     wanted |= {"bn_momentum": recipe.bn_momentum, "bn_eps": recipe.bn_eps}
     given = {name: value for name, value in wanted.items() if value is not None}
     torch.manual_seed(recipe.seed)  # what has no weights yet
@@ -110,7 +117,9 @@ def optimizer_of(recipe: Recipe, module: torch.nn.Module, batch_size: int) -> to
             **{name: number for name, number in numbers.items() if number is not None},
         )
     except Exception as error:  # whatever an optimizer raises of names and numbers that it does not take
-        raise UsageError(f"timm makes no optimizer as the recipe says (opt: {recipe.opt}): {first_line(error)}") from error
+        raise UsageError(
+            f"timm makes no optimizer as the recipe says (opt: {recipe.opt}): {first_line(error)}"
+        ) from error
     return made
 
 

@@ -105,9 +105,7 @@ def crops(
 
         transform = timm_transform(config)
     load = loader(Decoding(config, max_megapixels=max_megapixels), transform)
-    return _kept(
-        photos, f"{name} {config}", lambda photo: load(photo.source).tobytes(), folder / name, workers, told
-    )
+    return _kept(photos, f"{name} {config}", lambda photo: load(photo.source).tobytes(), folder / name, workers, told)
 
 
 def crops_of(prepared: Prepared, places: Sequence[int], config: PreprocessingConfig) -> "NDArray[np.float32]":

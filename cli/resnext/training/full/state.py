@@ -30,8 +30,9 @@ class Standing:
     """How far a training is. `epoch` counts whole epochs, `step` the steps of the next one that are done.
 
     `validated` is the last epoch that was validated, 0 what it begins with. `losses` is the sum of the losses of the
-    epoch that is not validated yet; `history` has a row for each that is. `best` is the epoch whose validation was best, `best_file` where its tensors are. `said` is what must be the same
-    when it goes on, `machine` what must be for the very same bytes.
+    epoch that is not validated yet; `history` has a row for each that is. `best` is the epoch whose validation was
+    best, `best_file` where its tensors are. `said` is what must be the same when it goes on, `machine` what must be for
+    the very same bytes.
     """
 
     epoch: int = 0
@@ -193,7 +194,7 @@ def _metadata(file: Path) -> dict[str, Any]:
 def _read(file: Path) -> Tensors:
     try:
         with safe_open(file, "pt") as opened:
-            return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - it is no mapping
+            return {name: opened.get_tensor(name) for name in opened.keys()}
     except (OSError, SafetensorError) as error:
         raise _damaged(file) from error
 
