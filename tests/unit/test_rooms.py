@@ -70,6 +70,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "PIL": (
         "images/",
         "compiling/timm_models.py",
+        "training/full/prepared.py",  # small copies of photos, and what timm's augmentation takes
+        "training/full/augment.py",
         "info/health/",  # which formats this Pillow was built with; a photo to try
     ),
     "httpx2": ("sources/urls.py", "sources/web_client.py"),

@@ -13,7 +13,7 @@ from resnext.errors import UsageError
 from resnext.images import preprocess
 from resnext.records import PreprocessingConfig
 from resnext.training.full import distributed, network
-from resnext.training.full.augment import Batches
+from resnext.training.full.augment import Batches, transform_of
 from resnext.training.full.distributed import Process
 from resnext.training.full.network import Scheduler
 from resnext.training.full.prepared import Prepared, copies, crops
@@ -134,6 +134,7 @@ def assembled(
     optimizer = network.optimizer_of(recipe, module, batch_size)
     scheduler, epochs = network.schedule_of(recipe, optimizer, batches.steps)
     config = preprocess.from_pretrained_cfg(dict(base.pretrained_cfg))
+    transform_of(recipe, config, config.input_size[1])  # a policy that timm does not know is told before all else
     few = count < _FEW_PHOTOS and settings.pretrained
     bf16 = _gains_from_bf16(device) if settings.bf16 is None else settings.bf16
     low = _low_side(recipe, config.input_size[1], bool(base.pretrained_cfg.get("fixed_input_size")))

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from resnext.compiling.timm_models import import_timm
+from resnext.errors import UsageError, first_line
 from resnext.records import PreprocessingConfig
 from resnext.training.full.prepared import Prepared
 from resnext.training.full.recipe import Recipe
@@ -58,7 +59,7 @@ class TrainingPhotos(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
     def __getitem__(self, drawn: Drawn) -> tuple[torch.Tensor, int]:
         transform = self._transforms.get(drawn.side)
         if transform is None:
-            transform = self._transforms[drawn.side] = _transform(self._recipe, self._config, drawn.side)
+            transform = self._transforms[drawn.side] = transform_of(self._recipe, self._config, drawn.side)
         begin_chance("photo", self._recipe.seed, drawn.epoch, drawn.at)
         with Image.open(io.BytesIO(self._photos.content(drawn.at))) as image:
             return transform(image.convert("RGB")), int(self._photos.labels[drawn.at])
@@ -114,28 +115,38 @@ def _begin_worker(number: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _transform(recipe: Recipe, config: PreprocessingConfig, side: int) -> Callable[[Image.Image], torch.Tensor]:
+def transform_of(recipe: Recipe, config: PreprocessingConfig, side: int) -> Callable[[Image.Image], torch.Tensor]:
+    """timm's augmentation as a recipe asks for it, for an input of `side` pixels.
+
+    Raises:
+        UsageError: timm has no such policy.
+    """
     import_timm()
     _, height, width = config.input_size
-    transform: Callable[[Image.Image], torch.Tensor] = importlib.import_module("timm.data").create_transform(
-        input_size=(3, side, round(side * width / height)),
-        is_training=True,
-        no_aug=recipe.no_aug,
-        train_crop_mode=recipe.train_crop_mode,
-        scale=recipe.scale,
-        ratio=recipe.ratio,
-        hflip=recipe.hflip,
-        vflip=recipe.vflip,
-        color_jitter=recipe.color_jitter,
-        color_jitter_prob=recipe.color_jitter_prob,
-        grayscale_prob=recipe.grayscale_prob or 0.0,
-        gaussian_blur_prob=recipe.gaussian_blur_prob or 0.0,
-        auto_augment=recipe.aa,
-        interpolation=config.interpolation if recipe.no_aug else recipe.train_interpolation or config.interpolation,
-        mean=config.mean,
-        std=config.std,
-        re_prob=recipe.reprob,
-        re_mode=recipe.remode,
-        re_count=recipe.recount,
-    )
-    return transform
+    try:
+        made: Callable[[Image.Image], torch.Tensor] = importlib.import_module("timm.data").create_transform(
+            input_size=(3, side, round(side * width / height)),
+            is_training=True,
+            no_aug=recipe.no_aug,
+            train_crop_mode=recipe.train_crop_mode,
+            scale=recipe.scale,
+            ratio=recipe.ratio,
+            hflip=recipe.hflip,
+            vflip=recipe.vflip,
+            color_jitter=recipe.color_jitter,
+            color_jitter_prob=recipe.color_jitter_prob,
+            grayscale_prob=recipe.grayscale_prob or 0.0,
+            gaussian_blur_prob=recipe.gaussian_blur_prob or 0.0,
+            auto_augment=recipe.aa,
+            interpolation=config.interpolation if recipe.no_aug else recipe.train_interpolation or config.interpolation,
+            mean=config.mean,
+            std=config.std,
+            re_prob=recipe.reprob,
+            re_mode=recipe.remode,
+            re_count=recipe.recount,
+        )
+    except Exception as error:  # whatever its parsers of policies raise
+        raise UsageError(
+            f"timm makes no augmentation as the recipe says (aa: {recipe.aa}): {first_line(error)}"
+        ) from error
+    return made

@@ -120,10 +120,9 @@ class _Run:
         if changed:
             self._notices.info(f"goes on with another {', '.join(changed)}: not to the very same bytes")
         state.load_state(self._folder, parts.module, parts.average, parts.optimizer)
-        for row in standing.history:
-            if row["epoch"]:
-                parts.scheduler.step(row["epoch"], row["validation"])
-        parts.scheduler.step_update(self._updates())
+        if self._updates():
+            parts.scheduler.step(max(standing.validated, 0))
+            parts.scheduler.step_update(self._updates())
 
     def train(self) -> Trained:
         """Train to the end; give the best tensors, how good they are and a row an epoch."""
@@ -203,7 +202,7 @@ class _Run:
         standing.history.append(row)
         standing.validated, standing.losses = standing.epoch, 0.0
         if standing.epoch:
-            parts.scheduler.step(standing.epoch, accuracy)
+            parts.scheduler.step(standing.epoch)
         self._save()
         if before and before != standing.best_file and parts.process.is_first:
             (self._folder / before).unlink(missing_ok=True)

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class Scheduler(Protocol):
-    """timm's: the learning rate is a function of the epoch (and its metric), or of the updates made so far."""
+    """timm's: the learning rate is a function of the epochs, or of the updates, made so far."""
 
-    def step(self, epoch: int, metric: float | None = None) -> None: ...
+    def step(self, epoch: int) -> None: ...
 
-    def step_update(self, num_updates: int, metric: float | None = None) -> None: ...
+    def step_update(self, num_updates: int) -> None: ...
 
 
 def network(
@@ -134,7 +134,6 @@ def schedule_of(recipe: Recipe, optimizer: torch.optim.Optimizer, updates_per_ep
         warmup_epochs=recipe.warmup_epochs,
         warmup_prefix=recipe.warmup_prefix,
         cooldown_epochs=recipe.cooldown_epochs,
-        patience_epochs=recipe.patience_epochs,
         decay_rate=recipe.decay_rate,
         min_lr=recipe.min_lr,
         warmup_lr=recipe.warmup_lr,
@@ -146,7 +145,6 @@ def schedule_of(recipe: Recipe, optimizer: torch.optim.Optimizer, updates_per_ep
         cycle_decay=recipe.lr_cycle_decay,
         cycle_limit=recipe.lr_cycle_limit,
         k_decay=recipe.lr_k_decay,
-        plateau_mode="max",
         step_on_epochs=not recipe.sched_on_updates,
         updates_per_epoch=updates_per_epoch,
     )
@@ -172,9 +170,9 @@ def clip(recipe: Recipe, module: torch.nn.Module) -> None:
 class _Constant:
     """No schedule: the learning rate stays."""
 
-    def step(self, epoch: int, metric: float | None = None) -> None: ...
+    def step(self, epoch: int) -> None: ...
 
-    def step_update(self, num_updates: int, metric: float | None = None) -> None: ...
+    def step_update(self, num_updates: int) -> None: ...
 
 
 def _checkpoint_gradients(module: Any) -> None:

@@ -61,7 +61,6 @@ class Recipe:
     warmup_epochs: int = 1
     warmup_prefix: bool = False
     cooldown_epochs: int = 0
-    patience_epochs: int = 10
     decay_rate: float = 0.1
     no_aug: bool = False
     train_crop_mode: str | None = None
@@ -153,11 +152,9 @@ def recipe_of(said: Mapping[str, Any], given: Recipe | None = None) -> Recipe:
     refused = [name for name, values in ONLY_AS.items() if name in said and said[name] not in values]
     if said.get("amp") is True and said.get("amp_dtype", "bfloat16") != "bfloat16":
         refused.append("amp_dtype")
+    refused += [name for name in said if name in CHECKS and not CHECKS[name](said[name])]
     if refused:
         raise UsageError(f"can't honour {_listed(f'{name}: {said[name]!r}' for name in refused)}")
-    wrong = [name for name in said if name in CHECKS and not CHECKS[name](said[name])]
-    if wrong:
-        raise UsageError(f"values that make no sense: {_listed(f'{name}: {said[name]!r}' for name in wrong)}")
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in said.items() if name in CHECKS
     }
