@@ -179,7 +179,7 @@ def test_it_ends_where_validation_gets_no_better(own: Path) -> None:
 def test_mixing_and_other_schedules_take_part(own: Path) -> None:
     recipe = replace(
         RECIPE, epochs=2, mixup=0.2, cutmix=0.5, mixup_off_epoch=1, sched="step", decay_epochs=1,
-        sched_on_updates=False, opt="sgd", clip_grad=1.0, model_ema=False, bce_loss=True, freeze_bn=False, layer_decay=0.8,
+        sched_on_updates=False, opt="sgd", clip_grad=1.0, model_ema=False, bce_loss=True, layer_decay=0.8,
     )  # fmt: skip
     with pytest.raises(Killed):
         trained(own, recipe, progress=after(4, kill))
