@@ -5,7 +5,7 @@ as every other class takes, so that classes stay in balance whatever the unlabel
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class ClassSelected(NamedTuple):
 
 
 def selected(
-    scores: "NDArray[np.float32]",
+    scores: "NDArray[np.floating[Any]]",
     digests: Sequence[str],
     selection: Selection,
     taken: "NDArray[np.bool_] | None" = None,
