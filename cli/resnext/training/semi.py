@@ -20,6 +20,20 @@ class Selection(NamedTuple):
     top_p: int
 
 
+# The paper's: of a billion photos, for a thousand classes.
+MOST_PER_CLASS = 16_000
+# A class may fill its place with photos in which it comes second, so that classes stay in balance.
+TOP_P = 2
+# Of the photos that a class would have if all were as frequent, so many are chosen: one of three. Measured on sets of a
+# few thousand photos (docs/train.md): accuracy rises with the number, then falls, as in the paper.
+_ONE_OF = 3
+
+
+def default_per_class(photos: int, num_classes: int) -> int:
+    """How many photos each class takes of so many, where nobody says it: 1 to the paper's 16,000."""
+    return min(MOST_PER_CLASS, max(1, photos // (_ONE_OF * num_classes)))
+
+
 class PseudoLabel(NamedTuple):
     """A photo without a label, by its row among them, and the class that the teacher gives it.
 

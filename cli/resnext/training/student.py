@@ -66,7 +66,7 @@ class Right(NamedTuple):
 class Student(NamedTuple):
     """What came of the student, and the pseudo-labels that it learned from, by rows of the pool.
 
-    `head` is None where every student was worse on validation than the labels alone. `right` is the student's, or then
+    `head` is None where every student was worse on validation than the labels alone, or nothing was chosen. `right` is the student's, or then
     of the one that came nearest; `right_alone` that of the labels alone.
     """
 
@@ -87,6 +87,8 @@ def fit_student(lesson: Lesson, alone: HeadFit, pool: Pool, selection: Selection
     seen = np.concatenate([lesson.folds != numbers[:, None], np.ones((1, len(lesson.folds)), bool)]).astype(np.float32)
     lists = _pseudo_labels(lesson, seen, alone, pool, selection)
     right_alone = _right(alone, lesson)
+    if not lists[-1]:
+        return Student(None, (), right_alone, right_alone)
     students = [_tempered(each, lesson) for each in _students(lesson, numbers, seen, pool, lists, selection)]
     rights = [_right(each, lesson) for each in students]
     kept = [at for at, right in enumerate(rights) if not _worse(right, right_alone, lesson)]
