@@ -10,7 +10,7 @@ that takes a few dozen steps. Along the path of strengths each fit begins where 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -86,19 +86,17 @@ def out_of_fold(
 
 
 def fit_each(
-    features: "Floats", labels: "NDArray[np.int32]", weights: "Floats", num_classes: int, strengths: Sequence[float]
-) -> "Iterator[tuple[Floats, Floats]]":
+    features: "Floats", labels: "NDArray[np.int32]", weights: "Floats", num_classes: int, regularization: float
+) -> "tuple[Floats, Floats]":
     """Fit a classifier with each row of `weights` (F, N), in which photos that it may not see have 0.
 
-    For each strength in turn give its weights (F, C, D) and biases (F, C); from strong to weak goes fastest. Features
-    of all photos, seen or not, decide where they are centered and by what they are divided.
+    Give weights (F, C, D) and biases (F, C). Features of all photos, seen or not, decide where they are centered and by
+    what they are divided.
     """
     problem = _Problem(features, labels, num_classes, None)
-    solutions = problem.zeros(len(weights))
-    for regularization in strengths:
-        solutions = problem.fit(regularization, solutions, weights, _TOLERANCE)
-        each, biases = zip(*map(problem.folded, solutions), strict=True)
-        yield np.stack(each).astype(np.float32), np.stack(biases).astype(np.float32)
+    solutions = problem.fit(regularization, problem.zeros(len(weights)), weights, _TOLERANCE)
+    each, biases = zip(*map(problem.folded, solutions), strict=True)
+    return np.stack(each).astype(np.float32), np.stack(biases).astype(np.float32)
 
 
 def _cross_validated(

@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Labels = NDArray[np.int32]
 
-# All pseudo-labels of a class weigh together as much as so many labels; measured, see docs/train.md. More would drown
-# the labels where there are ten of each class or more.
+# What follows was chosen by measuring (docs/train.md), on other photos than those of the figures.
+# All pseudo-labels of a class weigh together as much as so many labels: more drown the labels where there are ten.
 _WORTH = 5.0
-# How strong the student's penalty may be, in numbers of features: for features of unit variance, the mean square of
-# their length. A weak one separates the photos that the teacher was sure of before, and learns nothing from them.
-_STRENGTHS = (10.0, 3.0, 1.0, 0.3)
+# The student's penalty, for features of unit variance, in numbers of features: their mean square length. A weak one
+# separates the photos that the teacher was sure of before, and learns nothing from them. The teacher's own, which
+# cross-validation chose, counts as much as this one where a class has so many labels.
+_STRENGTH, _STRENGTH_COUNTS = 3.0, 10.0
+# With so many labels a class and more, a student is seldom better: it has to be by one standard error.
+_MANY_LABELS = 10
 
 
 class Lesson(NamedTuple):
@@ -43,6 +46,10 @@ class Lesson(NamedTuple):
     num_classes: int
     validation: "tuple[Floats, Labels]"
 
+    def by_class(self) -> float:
+        """How many labels a class has, on average."""
+        return len(self.labels) / self.num_classes
+
 
 class Pool(NamedTuple):
     """Photos without labels: features (M, D) and digests. Those of `taken` (M,) never get a pseudo-label.
@@ -56,44 +63,86 @@ class Pool(NamedTuple):
     scores: "Floats | None" = None
 
 
-class Right(NamedTuple):
-    """How many photos are answered rightly: of the validation's split, and of those that are held out."""
+class Judgment(NamedTuple):
+    """A student held against the labels alone, on `photos` that neither saw.
 
-    validation: int
-    held_out: int
+    `only_student` and `only_alone`: how many of them one answers rightly and the other does not. `better`: whether the
+    student is to be taken.
+    """
+
+    photos: int
+    only_student: int
+    only_alone: int
+    better: bool
 
 
 class Student(NamedTuple):
-    """What came of the student, and the pseudo-labels that it learned from, by rows of the pool.
+    """A head that learned from labels and pseudo-labels, and the pseudo-labels, by rows of the pool."""
 
-    `head` is None where every student was worse on validation than the labels alone, or nothing was chosen. `right` is the student's, or then
-    of the one that came nearest; `right_alone` that of the labels alone.
-    """
-
-    head: HeadFit | None
+    head: HeadFit
     chosen: tuple[PseudoLabel, ...]
-    right: Right
-    right_alone: Right
 
 
-def fit_student(lesson: Lesson, alone: HeadFit, pool: Pool, selection: Selection) -> Student:
-    """Fit students of a few strengths, and take the one that answers most photos rightly, the strongest of equals.
-
-    `alone` is the head that the labels alone gave. What decides whether a student is worse than it is the validation's
-    split where there is one, else the photos that are held out.
-    """
+def fit_student(lesson: Lesson, alone: HeadFit, pool: Pool, selection: Selection) -> Student | None:
+    """Fit a student beside `alone`, the head that the labels alone gave; None where no photo gets a pseudo-label."""
     numbers = np.unique(lesson.folds[lesson.folds != ALWAYS_TRAINS])
     # A row a student: those without one fold each, and last the one that sees all.
     seen = np.concatenate([lesson.folds != numbers[:, None], np.ones((1, len(lesson.folds)), bool)]).astype(np.float32)
     lists = _pseudo_labels(lesson, seen, alone, pool, selection)
-    right_alone = _right(alone, lesson)
     if not lists[-1]:
-        return Student(None, (), right_alone, right_alone)
-    students = [_tempered(each, lesson) for each in _students(lesson, numbers, seen, pool, lists, selection)]
-    rights = [_right(each, lesson) for each in students]
-    kept = [at for at, right in enumerate(rights) if not _worse(right, right_alone, lesson)]
-    best = max(kept or range(len(students)), key=lambda at: (sum(rights[at]), -at))
-    return Student(students[best] if kept else None, lists[-1], rights[best], right_alone)
+        return None
+    # A pseudo-label that some teacher gave has a row for all students, and no weight for the others.
+    pairs = sorted({(each.row, each.label) for chosen in lists for each in chosen})
+    place = {pair: at for at, pair in enumerate(pairs)}
+    weights = np.zeros((len(seen), len(pairs)), np.float32)
+    for at, chosen in enumerate(lists):
+        weights[at, [place[each.row, each.label] for each in chosen]] = _WORTH / selection.per_class
+    rows, labels = np.array(pairs, np.int32).T
+    regularization = _strength(lesson, alone)
+    heads, biases = fit_each(
+        np.concatenate([lesson.features, pool.features[rows]]),
+        np.concatenate([lesson.labels, labels]),
+        np.concatenate([seen, weights], axis=1),
+        lesson.num_classes,
+        regularization,
+    )
+    held_out = np.full((len(lesson.labels), lesson.num_classes), np.nan, np.float32)
+    for number, head, bias in zip(numbers, heads, biases, strict=False):  # the last one saw all
+        of_fold = lesson.folds == number
+        held_out[of_fold] = lesson.features[of_fold] @ head.T + bias
+    validated = lesson.folds != ALWAYS_TRAINS
+    temperature = fitted_temperature(held_out[validated], lesson.labels[validated][:, None].tolist())
+    scale = np.float32(1 / temperature)
+    head = HeadFit(heads[-1] * scale, biases[-1] * scale, regularization, held_out * scale, temperature)
+    return Student(head, lists[-1])
+
+
+def judged(lesson: Lesson, alone: HeadFit, student: HeadFit) -> Judgment:
+    """Hold a student against the labels alone.
+
+    It is better where it answers more photos rightly, by one standard error where labels are many, and no fewer of the
+    validation's own split.
+    """
+    of_student, of_alone = _right(lesson, student), _right(lesson, alone)
+    split = len(lesson.validation[1])
+    only_student = int((of_student & ~of_alone).sum())
+    only_alone = int((of_alone & ~of_student).sum())
+    # The variance of the difference, as in McNemar's test.
+    needed = (only_student + only_alone) ** 0.5 if lesson.by_class() >= _MANY_LABELS else 0.0
+    better = only_student - only_alone >= max(1.0, needed) and of_student[:split].sum() >= of_alone[:split].sum()
+    return Judgment(len(of_student), only_student, only_alone, bool(better))
+
+
+def _right(lesson: Lesson, head: HeadFit) -> "NDArray[np.bool_]":
+    """Which photos a head answers rightly: those of the validation's split, then those that are held out."""
+    features, labels = lesson.validation
+    validated = lesson.folds != ALWAYS_TRAINS
+    return np.concatenate(
+        [
+            (features @ head.weight.T + head.bias).argmax(axis=1) == labels,
+            head.out_of_fold[validated].argmax(axis=1) == lesson.labels[validated],
+        ]
+    )
 
 
 def _pseudo_labels(
@@ -102,74 +151,16 @@ def _pseudo_labels(
     """The pseudo-labels for each row of `seen`, by a teacher that saw what its student sees."""
     if pool.scores is not None:
         return [selected(pool.scores, pool.digests, selection, pool.taken)] * len(seen)
-    ((heads, biases),) = fit_each(lesson.features, lesson.labels, seen, lesson.num_classes, [alone.regularization])
-    return [
-        selected(
-            softmax((pool.features @ head.T + bias) / np.float32(alone.temperature)),
-            pool.digests,
-            selection,
-            pool.taken,
-        )
-        for head, bias in zip(heads, biases, strict=True)
-    ]
-
-
-def _students(
-    lesson: Lesson,
-    numbers: "Labels",
-    seen: "Floats",
-    pool: Pool,
-    lists: Sequence[Sequence[PseudoLabel]],
-    selection: Selection,
-) -> list[HeadFit]:
-    """A student of each strength. A pseudo-label that some teacher gave has a row for all, and no weight for others."""
-    pairs = sorted({(each.row, each.label) for chosen in lists for each in chosen})
-    place = {pair: at for at, pair in enumerate(pairs)}
-    weights = np.zeros((len(seen), len(pairs)), np.float32)
-    for at, chosen in enumerate(lists):
-        weights[at, [place[each.row, each.label] for each in chosen]] = _WORTH / selection.per_class
-    rows, labels = np.array(pairs, np.int32).reshape(-1, 2).T
-    strengths = [strength * lesson.features.shape[1] for strength in _STRENGTHS]
-    fits = fit_each(
-        np.concatenate([lesson.features, pool.features[rows]]),
-        np.concatenate([lesson.labels, labels]),
-        np.concatenate([seen, weights], axis=1),
-        lesson.num_classes,
-        strengths,
-    )
-    return [
-        HeadFit(heads[-1], biases[-1], strength, _held_out(lesson, numbers, heads, biases), 1.0)
-        for strength, (heads, biases) in zip(strengths, fits, strict=True)
-    ]
-
-
-def _held_out(lesson: Lesson, numbers: "Labels", heads: "Floats", biases: "Floats") -> "Floats":
-    found = np.full((len(lesson.labels), lesson.num_classes), np.nan, np.float32)
-    for number, head, bias in zip(numbers, heads, biases, strict=False):  # the last one saw all
-        rows = lesson.folds == number
-        found[rows] = lesson.features[rows] @ head.T + bias
+    heads, biases = fit_each(lesson.features, lesson.labels, seen, lesson.num_classes, alone.regularization)
+    found = []
+    for head, bias in zip(heads, biases, strict=True):
+        scores = softmax((pool.features @ head.T + bias) / np.float32(alone.temperature))
+        found.append(selected(scores, pool.digests, selection, pool.taken))
     return found
 
 
-def _tempered(head: HeadFit, lesson: Lesson) -> HeadFit:
-    """The head with the temperature that its answers to photos that are held out ask for."""
-    validated = lesson.folds != ALWAYS_TRAINS
-    temperature = fitted_temperature(head.out_of_fold[validated], lesson.labels[validated][:, None].tolist())
-    scale = np.float32(1 / temperature)
-    return HeadFit(head.weight * scale, head.bias * scale, head.regularization, head.out_of_fold * scale, temperature)
-
-
-def _right(head: HeadFit, lesson: Lesson) -> Right:
-    features, labels = lesson.validation
-    validated = lesson.folds != ALWAYS_TRAINS
-    answers = head.out_of_fold[validated].argmax(axis=1)
-    return Right(
-        int(((features @ head.weight.T + head.bias).argmax(axis=1) == labels).sum()),
-        int((answers == lesson.labels[validated]).sum()),
-    )
-
-
-def _worse(right: Right, right_alone: Right, lesson: Lesson) -> bool:
-    if len(lesson.validation[1]):
-        return right.validation < right_alone.validation
-    return right.held_out < right_alone.held_out
+def _strength(lesson: Lesson, alone: HeadFit) -> float:
+    """The student's penalty, between the teacher's and the one for few labels, in the logarithm."""
+    few, labels = _STRENGTH * lesson.features.shape[1], lesson.by_class()
+    logarithm = (labels * np.log(alone.regularization) + _STRENGTH_COUNTS * np.log(few)) / (labels + _STRENGTH_COUNTS)
+    return float(np.exp(logarithm))
