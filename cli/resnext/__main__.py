@@ -47,9 +47,17 @@ def run() -> None:
 
             if not debug:
                 keep_stderr_for_our_own_lines()
-            from resnext.app import app
+            page = _page(sys.argv[1:])
+            if page is not None:
+                from resnext.commands.groups import print_page
+                from resnext.errors import report_errors
 
-            app()
+                with report_errors():
+                    print_page(page)
+            else:
+                from resnext.app import app
+
+                app()
     except Interrupted as interrupt:
         say_last(f"interrupted; {interrupt.kept}")
         die_of(interrupt.number)
@@ -66,6 +74,24 @@ def run() -> None:
         # A fault of ours: everything that a user can cause is a ResnextError and was reported where it belongs.
         say(f"internal error: {type(error).__name__}: {str(error)[:300]}; please report it with the output of --debug")
         sys.exit(int(ExitCode.CANNOT_RUN))
+
+
+def _page(words: list[str]) -> str | None:
+    """Give the help or version, if the command line asks for nothing else: to import Typer takes longer than these."""
+    from shutil import get_terminal_size
+
+    from resnext import __version__
+    from resnext.commands import COMMANDS, declared
+    from resnext.commands.help_page import app_page, command_page, page_width
+
+    match words:
+        case ["--version" | "-V"]:
+            return f"resnext {__version__}"
+        case ["--help" | "-h" | "help"]:
+            return app_page(COMMANDS, page_width(get_terminal_size().columns))
+        case ["help", name] | [name, "--help" | "-h"] if name in COMMANDS:
+            return command_page(declared(name), page_width(get_terminal_size().columns))
+    return None
 
 
 def _outside_reason(error: BaseException | None) -> str | None:

@@ -1,6 +1,5 @@
 """The Typer app: its commands, each imported when it is asked for, and what is said of a wrong command line."""
 
-import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,23 +8,16 @@ from typing import Annotated, Any
 import typer
 
 # Typer's own copy of Click has no public names for these.
-from typer._click.exceptions import NoSuchOption, UsageError
+from typer._click.exceptions import NoSuchOption
 from typer._click.shell_completion import CompletionItem
 from typer.core import TyperCommand, TyperGroup
 
 from resnext import __version__
-from resnext.commands.groups import PLAIN, HelpOption, print_page, shown
-from resnext.errors import ExitCode, report_errors, say_error
-
-# In the order of --help, which reads these lines: to import all commands takes longer than to read a photo.
-COMMANDS = {
-    "classify": "Label photos: the best ImageNet classes of each, with their probabilities.",
-    "tag": "Write tags of photos into XMP sidecars beside them; photos themselves are never touched.",
-    "evaluate": "Hold a model's answers against what is right, on photos of your own.",
-    "features": "Save what the network sees of photos: vectors and maps for numpy, scikit-learn, FAISS.",
-    "quantize": "Make a model twice as fast in int8, and measure on your own photos how far its labels agree.",
-    "info": "Show the models of the shelf; with MODEL, the card of one.",
-}
+from resnext.commands import COMMANDS, declared
+from resnext.commands.groups import print_page, shown
+from resnext.commands.help_page import app_page
+from resnext.commands.parser import PLAIN, parser_of, print_help
+from resnext.errors import ExitCode, UsageError, report_errors, say_error
 
 
 class _Commands(Mapping[str, TyperCommand]):
@@ -34,9 +26,7 @@ class _Commands(Mapping[str, TyperCommand]):
     def __getitem__(self, name: str) -> TyperCommand:
         if name not in COMMANDS:
             raise KeyError(name)
-        made = vars(importlib.import_module(f"resnext.commands.{name}"))[name]
-        assert isinstance(made, TyperCommand)
-        return made
+        return parser_of(declared(name))
 
     def __iter__(self) -> Iterator[str]:
         return iter(COMMANDS)
@@ -52,12 +42,14 @@ class _Group(TyperGroup):
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
         """Run the command line; what is wrong with it is said in one line."""
+        words = sys.argv[1:] if args is None else args
         try:
             # As `python -m resnext` it bears the same name: completion and examples are of `resnext`.
             with report_errors():
                 sys.exit(super().main(args, *more, **{**extra, "prog_name": "resnext", "standalone_mode": False}))
         except typer.TyperException as error:
-            say_error(_explained(error))
+            command = next((word for word in words[:2] if word in COMMANDS), None)
+            say_error(_explained(error, command))
             sys.exit(int(ExitCode.USAGE))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -76,7 +68,7 @@ class _Group(TyperGroup):
                 raise typer.Exit
             name, rest = rest[0], ["--help"]
         if name not in COMMANDS and not ctx.resilient_parsing:
-            raise UsageError(_no_command(name), ctx)
+            raise UsageError(f"{_no_command(name)} (resnext --help)")
         return super().resolve_command(ctx, [name, *rest])
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[CompletionItem]:
@@ -84,10 +76,9 @@ class _Group(TyperGroup):
         found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
         return [*found, *super(TyperGroup, self).shell_complete(ctx, incomplete)]
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands without an import of them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the page that is written without Typer too."""
+        formatter.write(app_page(COMMANDS, formatter.width))
 
 
 def _no_command(name: str) -> str:
@@ -101,28 +92,24 @@ def _no_command(name: str) -> str:
     return f"no command is called {shown(name)}; {meant}"
 
 
-def _explained(error: typer.TyperException) -> str:
+def _explained(error: typer.TyperException, command: str | None) -> str:
     """The error with the option that it is about, and where to read on."""
     message = error.format_message().rstrip(".")
     message = message[:1].lower() + message[1:]
-    help_of = "resnext"
-    if isinstance(error, UsageError) and error.ctx is not None:
-        help_of = error.ctx.command_path
     if isinstance(error, typer.BadParameter) and error.message and error.param is not None:
         message = f"{max(error.param.opts, key=len)} {error.message}"
     elif isinstance(error, NoSuchOption):
         message = f"no option is called {shown(error.option_name)}"
         if error.possibilities:
             message += f"; did you mean {error.possibilities[0]}?"
-        elif error.ctx is not None and error.ctx.parent is None:
+        elif command is None:
             message += ", before a command; those of a command follow it"
-    return f"{message} ({help_of} --help)"
+    return f"{message} ({' '.join(['resnext', *([command] if command else [])])} --help)"
 
 
 app = typer.Typer(
     name="resnext",
     cls=_Group,
-    help="Label photos with timm's semi-supervised ResNeXts: compiled once, then fast and offline.",
     add_completion=True,
     context_settings={"help_option_names": [], "max_content_width": 100},
     **PLAIN,
@@ -141,6 +128,8 @@ def main(
         bool,
         typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
-    help: HelpOption = False,
+    help: Annotated[
+        bool, typer.Option("--help", "-h", is_eager=True, callback=print_help, help="Show this message and exit.")
+    ] = False,
 ) -> None:
-    """Label photos with timm's semi-supervised ResNeXts: compiled once, then fast and offline."""
+    """The options before a command."""

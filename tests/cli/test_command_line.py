@@ -99,7 +99,7 @@ def test_a_shell_is_offered_what_can_stand_there(resnext: RunResnext, line: str,
     assert offered(resnext, line) == values
 
 
-def test_tab_imports_no_more_than_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tab_imports_no_more_than_help_and_the_parser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     helped = modules_of(tmp_path, "classify", "--help")
     for line in ("resnext c", "resnext classify --precision ", "resnext classify -m "):
         tab = {
@@ -109,6 +109,6 @@ def test_tab_imports_no_more_than_help(tmp_path: Path, monkeypatch: pytest.Monke
             monkeypatch.setenv(name, value)
         offering = modules_of(tmp_path)
         assert {name for name in offering - helped if name.startswith("resnext.")} <= {
-            "resnext.models", "resnext.models.catalog"
+            "resnext.app", "resnext.commands.parser", "resnext.models", "resnext.models.catalog"
         }  # fmt: skip
         assert not {name.split(".")[0] for name in offering} & HEAVY

@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "info",
     },
     "app": {"commands", "console", "errors", "__version__"},
-    "__main__": {"app", "console", "errors"},
+    "__main__": {"app", "commands", "console", "errors", "__version__"},
     "__init__": set(),
 }
 # Which libraries are known where, by the beginning of the room's path.
@@ -66,7 +66,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "torchvision": ("compiling/", "training/", "engines/torch_engine.py"),
     "openvino": ("engines/openvino/", "compiling/"),
     "nncf": ("compiling/quantize.py",),
-    "typer": ("app.py", "commands/"),
+    "typer": ("app.py", "commands/parser.py"),
     "PIL": (
         "images/",
         "compiling/timm_models.py",

@@ -1,12 +1,9 @@
 """`resnext classify`: photos in, labels out."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from resnext.commands.groups import MessageOptions, OptionGroup, command, number, whole
+from resnext.commands.groups import MessageOptions, Option, OptionGroup, command, number, whole
 from resnext.commands.options import ComputeOptions, FileOptions, InputOptions, ModelOptions, RunOptions, TagOptions
 from resnext.errors import ExitCode, UsageError
 from resnext.records import LabelType, OutputType
@@ -14,56 +11,52 @@ from resnext.records import LabelType, OutputType
 FORMATS = "table|jsonl|json|csv|tsv|parquet"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class AnswerOptions(OptionGroup):
     """What is said of a photo."""
 
     title = "Answers"
 
     top_k: Annotated[
-        int, typer.Option("--top-k", "-k", metavar="K", parser=whole(1, 10**9), help="Classes a photo, best first.")
+        int, Option("--top-k", "-k", metavar="K", parser=whole(1, 10**9), help="Classes a photo, best first.")
     ] = 5
     threshold: Annotated[
         float,
-        typer.Option(metavar="P", parser=number(0, 1), help="Leave out classes below this probability, 0 to 1."),
+        Option(metavar="P", parser=number(0, 1), help="Leave out classes below this probability, 0 to 1."),
     ] = 0.0
-    output_type: Annotated[OutputType, typer.Option(help="What a score is; --threshold is a probability.")] = "prob"
+    output_type: Annotated[OutputType, Option(help="What a score is; --threshold is a probability.")] = "prob"
     label_type: Annotated[
         LabelType,
-        typer.Option(help="One name, all synonyms, or with the definition."),
+        Option(help="One name, all synonyms, or with the definition."),
     ] = "name"
     tags: Annotated[
         bool,
-        typer.Option("--tags", help="Add tags in everyday words: the narrowest that is sure enough, or none."),
+        Option("--tags", help="Add tags in everyday words: the narrowest that is sure enough, or none."),
     ] = False
     labels: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Class names: a line each, or JSON. Default: ImageNet's.")
+        Path | None, Option(metavar="FILE", help="Class names: a line each, or JSON. Default: ImageNet's.")
     ] = None
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class OutputOptions(OptionGroup):
     """Where rows go, and in which form."""
 
     title = "Output"
 
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the rows to a file; - is stdout.")
+        Path | None, Option("--output", "-o", metavar="FILE", help="Write the rows to a file; - is stdout.")
     ] = None
     format: Annotated[
         str | None,
-        typer.Option(
-            "--format", "-f", metavar=FORMATS, show_default=False, autocompletion=lambda: FORMATS.split("|"),
+        Option(
+            "--format", "-f", metavar=FORMATS, show_default=False, offers=lambda: FORMATS.split("|"),
             help="Default: by the ending of --output; else a table on a terminal, jsonl in a pipe.",
         ),
     ] = None  # fmt: skip
-    long: Annotated[bool, typer.Option("--long", help="CSV and TSV with a row a class instead of a row an input.")] = (
-        False
-    )
-    json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False
+    long: Annotated[bool, Option("--long", help="CSV and TSV with a row a class instead of a row an input.")] = False
+    json: Annotated[bool, Option("--json", help="The same as --format jsonl.")] = False
     template: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="TEXT", show_default=False,
             help=r"A line a photo in your own form: '{file}\t{label}\t{score:.2f}'.",
         ),

@@ -3,13 +3,10 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from resnext.commands.groups import MessageOptions, OptionGroup, command, number, whole
+from resnext.commands.groups import MessageOptions, Option, OptionGroup, command, number, whole
 from resnext.commands.options import ComputeOptions, InputOptions, ModelOptions, RunOptions, TagOptions
 from resnext.errors import ExitCode, UsageError
 
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
     from resnext.shelf.shelf import OpenedModel
 
 
-@dataclass(frozen=True, slots=True)
 class EvaluationOptions(OptionGroup):
     """What is right, and what is made of it."""
 
@@ -29,57 +25,52 @@ class EvaluationOptions(OptionGroup):
 
     truth: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="What photos show, as .csv, .tsv, .jsonl or .parquet, in place of folders' names."
-        ),
+        Option(metavar="FILE", help="What photos show, as .csv, .tsv, .jsonl or .parquet, in place of folders' names."),
     ] = None
     truth_column: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Its column that says so. Default: label, or the best class of classify."),
+        Option(metavar="NAME", help="Its column that says so. Default: label, or the best class of classify."),
     ] = None
     real: Annotated[
-        bool, typer.Option("--real", help="ImageNet's validation photos, by their file names: ReaL's labels are right.")
+        bool, Option("--real", help="ImageNet's validation photos, by their file names: ReaL's labels are right.")
     ] = False
     from_: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", help="Evaluate what 'classify -o FILE' wrote; no model runs."),
+        Option("--from", metavar="FILE", help="Evaluate what 'classify -o FILE' wrote; no model runs."),
     ] = None
-    tags: Annotated[
-        bool, typer.Option("--tags", help="Also tags: how many photos get one, and how many are right.")
-    ] = False
+    tags: Annotated[bool, Option("--tags", help="Also tags: how many photos get one, and how many are right.")] = False
     calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="Keep for this model how sure a tag has to be, from these photos.")
+        bool, Option("--calibrate", help="Keep for this model how sure a tag has to be, from these photos.")
     ] = False
     target: Annotated[
         float,
-        typer.Option(metavar="P", parser=number(0.5, 1), help="--calibrate: how many of the tags shall be right."),
+        Option(metavar="P", parser=number(0.5, 1), help="--calibrate: how many of the tags shall be right."),
     ] = 0.95
     labels: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Class names: a line each, or JSON. Default: the model's.")
+        Path | None, Option(metavar="FILE", help="Class names: a line each, or JSON. Default: the model's.")
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
 class ReportOptions(OptionGroup):
     """What is shown, and what is written."""
 
     title = "Report"
 
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False
+    json: Annotated[bool, Option("--json", help="Print one JSON document.")] = False
     mistakes: Annotated[
-        int, typer.Option(metavar="N", parser=whole(0, 100_000), help="Show the N wrong answers that were surest.")
+        int, Option(metavar="N", parser=whole(0, 100_000), help="Show the N wrong answers that were surest.")
     ] = 10
     confusion: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write what was called what: .csv, .json, or a picture, .png or .svg."),
+        Option(metavar="FILE", help="Write what was called what: .csv, .json, or a picture, .png or .svg."),
     ] = None
     reliability: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write how sure it was against how often right; the same.")
+        Path | None, Option(metavar="FILE", help="Write how sure it was against how often right; the same.")
     ] = None
     coverage: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write how many are right if only the surest count; the same.")
+        Path | None, Option(metavar="FILE", help="Write how many are right if only the surest count; the same.")
     ] = None
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace these files where they exist.")] = False
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace these files where they exist.")] = False
 
     def files(self) -> dict[str, Path]:
         """The files to write, by the option that asks for each."""
@@ -182,8 +173,6 @@ def _truth(
     Raises:
         UsageError: nothing was given, or two of them.
     """
-    from dataclasses import replace
-
     from resnext.pipeline.truths import FolderTruth, ListedTruth, evaluated_folders
     from resnext.sources.config import DEFAULT_EXCLUDED_DIRS, FolderConfig
 
@@ -211,16 +200,14 @@ def _truth(
         notices.info(note)
     excluded = frozenset([*DEFAULT_EXCLUDED_DIRS, *(inputs.exclude_dir or ())])
     truth = FolderTruth(chosen, FolderConfig(excluded, inputs.include_hidden))
-    return replace(inputs, paths=list(chosen)), truth
+    return inputs.replace(paths=list(chosen)), truth
 
 
 def _with_list(inputs: InputOptions, evaluation: EvaluationOptions) -> InputOptions:
     """The inputs, where a list says what is right and no photo is named: all that it lists."""
-    from dataclasses import replace
-
     if evaluation.truth is None or inputs.paths:
-        return replace(inputs, column=None) if evaluation.truth is not None else inputs
-    return replace(inputs, files_from=[str(evaluation.truth)])
+        return inputs.replace(column=None) if evaluation.truth is not None else inputs
+    return inputs.replace(files_from=[str(evaluation.truth)])
 
 
 def _give(document: dict[str, Any], notes: Sequence[str], tally: "Tally", options: ReportOptions) -> None:

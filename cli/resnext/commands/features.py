@@ -1,12 +1,9 @@
 """`resnext features`: photos in, what the network sees of them out."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from resnext.commands.groups import MessageOptions, OptionGroup, command
+from resnext.commands.groups import MessageOptions, Option, OptionGroup, command
 from resnext.commands.options import ComputeOptions, FileOptions, InputOptions, ModelOptions, RunOptions
 from resnext.errors import ExitCode, UsageError
 from resnext.records import DType, Kind
@@ -16,7 +13,6 @@ if TYPE_CHECKING:
     from resnext.outputs.vectors.feature_stream import FeatureStream
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class FeatureOptions(OptionGroup):
     """What is taken from the network."""
 
@@ -24,22 +20,21 @@ class FeatureOptions(OptionGroup):
 
     kind: Annotated[
         Kind,
-        typer.Option(
+        Option(
             help="The vector before the classifier, the last map, maps of several scales, or the classifier's answer.",
         ),
     ] = "pooled"
     out_indices: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="N,...", show_default=False,
             help="Levels of --kind multiscale, as timm counts them. Default: 1,2,3,4.",
         ),
     ] = None  # fmt: skip
-    dtype: Annotated[DType, typer.Option(help="Of the saved numbers.")] = "float32"
-    normalize: Annotated[bool, typer.Option("--normalize", help="Bring vectors to unit length (L2).")] = False
+    dtype: Annotated[DType, Option(help="Of the saved numbers.")] = "float32"
+    normalize: Annotated[bool, Option("--normalize", help="Bring vectors to unit length (L2).")] = False
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class OutputOptions(OptionGroup):
     """Where features go."""
 
@@ -47,14 +42,12 @@ class OutputOptions(OptionGroup):
 
     output: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--output", "-o", metavar="NAME.npy|.npz|.parquet|-",
             help="Where features go: .npz for multiscale; .parquet holds files and vectors; - is a .npy on stdout.",
         ),
     ] = None  # fmt: skip
-    index: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The index (JSON Lines) of features on stdout.")
-    ] = None
+    index: Annotated[Path | None, Option(metavar="FILE", help="The index (JSON Lines) of features on stdout.")] = None
 
 
 @command(

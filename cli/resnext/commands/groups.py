@@ -1,36 +1,184 @@
 """Groups of options: each is declared once, and a command lists those that it takes.
 
-An option is an Annotated field of a frozen dataclass that extends OptionGroup. `@command` reads the groups among a
-function's parameters and makes of them the flat signature that Typer knows, and the sections of `--help`.
+An option is an Annotated field of a class that extends OptionGroup; `@command` makes a Command of a function whose
+parameters are groups. From that `help_page` writes the help, and `parser` what Typer needs to parse a command line.
 """
 
-import inspect
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
-
-import typer
-from typer.core import TyperCommand, TyperOption
-from typer.models import OptionInfo
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, dataclass_transform, get_args, get_origin
 
 from resnext.console.terminal import ColorChoice, Notices
-from resnext.errors import ExitCode, OutputError, report_errors
+from resnext.errors import ExitCode, OutputError
 
-# Plain help: rich would double the time that --help takes, and its boxes cut long options short.
-PLAIN: dict[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": False}
-_NAME_WIDTH = 28  # columns of an option's spelling in --help; a longer one has its text on the next line
 _SHOWN = 60  # characters of a wrong value
 _LONGEST_NAME = 255  # bytes, of the file systems that people have
 
 
+class WrongValue(Exception):
+    """What an option can't take, in words that follow the option's name."""
+
+
+class Argument:
+    """What a command takes without a name in front; `offers` gives what a shell completes it with."""
+
+    def __init__(self, *, metavar: str, help: str, offers: Callable[[], list[str]] | None = None) -> None:
+        self.metavar, self.help, self.offers = metavar, help, offers
+
+
+class Option:
+    """An option of a command.
+
+    `names` are its spellings, "--flat/--no-flat" for one that can be switched off; without any it is spelled as its
+    field. `metavar` stands for the value in --help, and `parser` reads it or raises WrongValue; of texts, files and
+    choices both are known. `count`: the value is how often it is given. `offers` gives what a shell completes it with.
+    """
+
+    def __init__(
+        self,
+        *names: str,
+        help: str,
+        metavar: str | None = None,
+        parser: Callable[[str], Any] | None = None,
+        offers: Callable[[], list[str]] | None = None,
+        count: bool = False,
+        show_default: bool = True,
+    ) -> None:
+        self.names, self.help, self.metavar = names, help, metavar
+        self.parser, self.offers, self.count, self.show_default = parser, offers, count, show_default
+
+
+class HelpOption(Option):
+    """The option that prints the help and ends the command, whatever else is asked."""
+
+
+class Field(NamedTuple):
+    """One field of a group: `kind` is the type of its values."""
+
+    name: str
+    kind: Any
+    option: Option | Argument
+    default: Any
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """How it is written on a command line: "-m", "--model"."""
+        assert isinstance(self.option, Option)
+        return self.option.names or (f"--{self.name.replace('_', '-')}",)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What it may be, where that is one of a few words."""
+        return get_args(self.kind) if get_origin(self.kind) is Literal else ()
+
+    @property
+    def metavar(self) -> str:
+        """What stands for its value in the help; empty where it takes none."""
+        return self.option.metavar or "|".join(self.choices)
+
+    @property
+    def offers(self) -> Callable[[], list[str]] | None:
+        """What a shell completes its value with."""
+        return (lambda: list(self.choices)) if self.choices else self.option.offers
+
+    @property
+    def parser(self) -> Callable[[str], Any] | None:
+        """What reads its value; None where it takes none."""
+        kinds = {self.kind, *get_args(self.kind)}
+        if self.choices:
+            return _choice(self.choices)
+        if Path in kinds:
+            return _file
+        if isinstance(self.option, Option) and self.option.parser is not None:
+            return self.option.parser
+        return _text if kinds & {str, list[str]} else None
+
+
+@dataclass_transform(frozen_default=True)
 class OptionGroup:
-    """Options that belong together. A subclass is a frozen dataclass: a field an option, Annotated for Typer."""
+    """Options that belong together: `name: Annotated[kind, Option(...)] = default` for each.
+
+    Used like a frozen dataclass. It is none: each of those takes a millisecond of every start.
+    """
 
     title: ClassVar[str]  # the section's heading in --help
+
+    def __init__(self, **values: Any) -> None:
+        vars(self).update({field.name: field.default for field in self.fields()} | values)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def replace(self, **values: Any) -> Self:
+        """Give the same options but for these."""
+        return type(self)(**{**vars(self), **values})
+
+    @classmethod
+    def fields(cls) -> Iterator[Field]:
+        """Give what the group declares, in its order."""
+        for name, annotation in cls.__annotations__.items():
+            kind, option = get_args(annotation)
+            yield Field(name, kind, option, vars(cls)[name])
+
+
+class MessageOptions(OptionGroup):
+    """What is said to people. Every command has these."""
+
+    title = "Messages"
+
+    color: Annotated[ColorChoice, Option(help="Colour in tables.")] = "auto"
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Only warnings and errors on stderr.")] = False
+    verbose: Annotated[int, Option("--verbose", "-v", count=True, help="Say more on stderr.", show_default=False)] = 0
+    debug: Annotated[bool, Option("--debug", help="Show the traceback of an error.")] = False
+    help: Annotated[bool, HelpOption("--help", "-h", help="Show this message and exit.")] = False
+
+    def notices(self) -> Notices:
+        """What tells people, as loudly as they wish."""
+        return Notices(quiet=self.quiet, verbose=self.verbose)
+
+
+class Command(NamedTuple):
+    """A command as it is declared. `prepare` changes the words of a command line before they are parsed."""
+
+    function: Callable[..., ExitCode]
+    examples: Sequence[str]
+    prepare: Callable[[Sequence[str]], list[str]]
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    @property
+    def groups(self) -> dict[str, type[OptionGroup]]:
+        """The groups that it takes, by the names of the function's parameters."""
+        return {name: group for name, group in self.function.__annotations__.items() if name != "return"}
+
+    def run(self, values: dict[str, Any]) -> ExitCode:
+        """Run it with checked values, by the names of the options' fields.
+
+        Raises:
+            ResnextError: it can't do what it was asked for.
+        """
+        return self.function(
+            **{
+                name: group(**{field.name: values[field.name] for field in group.fields()})
+                for name, group in self.groups.items()
+            }
+        )
+
+
+def command(
+    examples: Sequence[str], prepare: Callable[[Sequence[str]], list[str]] = list
+) -> Callable[[Callable[..., ExitCode]], Command]:
+    """Make a function whose parameters are groups of options a command of the same name.
+
+    One group must be MessageOptions. A ResnextError that the function raises is reported, and what it returns is the
+    exit status.
+    """
+    return lambda function: Command(function, examples, prepare)
 
 
 def print_page(text: str) -> None:
@@ -54,126 +202,7 @@ def print_page(text: str) -> None:
     os.close(nowhere)
 
 
-def _print_help(ctx: typer.Context, wanted: bool) -> None:
-    if wanted:
-        with report_errors():
-            print_page(ctx.get_help())
-        raise typer.Exit
-
-
-# Not Typer's own: that takes a full disk for a fault of ours, and a reader that has gone for a failure.
-HelpOption = Annotated[
-    bool, typer.Option("--help", "-h", is_eager=True, callback=_print_help, help="Show this message and exit.")
-]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class MessageOptions(OptionGroup):
-    """What is said to people. Every command has these."""
-
-    title = "Messages"
-
-    color: Annotated[ColorChoice, typer.Option(help="Colour in tables.")] = "auto"
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors on stderr.")] = False
-    verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="Say more on stderr.", show_default=False)
-    ] = 0
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False
-    help: HelpOption = False
-
-    def notices(self) -> Notices:
-        """What tells people, as loudly as they wish."""
-        return Notices(quiet=self.quiet, verbose=self.verbose)
-
-
-class Command(TyperCommand):
-    """A command whose help has a section for each group of options, and its examples last."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the sections in the order in which the command lists its groups."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None:
-                title = param.rich_help_panel if isinstance(param, TyperOption) else "Arguments"
-                name, text = record
-                sections.setdefault(title or "Options", []).append((name.ljust(_NAME_WIDTH), text))
-        for title, records in sections.items():
-            with formatter.section(title):
-                formatter.write_dl(records, col_max=_NAME_WIDTH)
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the examples as they are: a line that is wrapped can't be copied."""
-        with formatter.section("Examples"):
-            for line in (self.epilog or "").splitlines():
-                formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
-
-
-def command(examples: Sequence[str], cls: type[Command] = Command) -> Callable[[Callable[..., ExitCode]], TyperCommand]:
-    """Make a function with groups of options as its parameters a command of the same name.
-
-    A group is built from its options' checked values; other parameters are passed as they are. One group must be
-    MessageOptions. A ResnextError that the function raises is reported, and what it returns is the exit status.
-    """
-
-    def make(function: Callable[..., ExitCode]) -> TyperCommand:
-        alone = typer.Typer(add_completion=False, **PLAIN)
-        alone.command(function.__name__, cls=cls, epilog="\n".join(examples))(_flat(function))
-        made = typer.main.get_command(alone)
-        assert isinstance(made, TyperCommand)
-        return made
-
-    return make
-
-
-def _flat(function: Callable[..., ExitCode]) -> Callable[..., None]:
-    """The function with the options themselves as parameters."""
-    signature = inspect.signature(function)
-    groups: dict[str, Any] = {
-        name: parameter.annotation
-        for name, parameter in signature.parameters.items()
-        if isinstance(parameter.annotation, type) and issubclass(parameter.annotation, OptionGroup)
-    }
-    flat: list[inspect.Parameter] = []
-    for name, parameter in signature.parameters.items():
-        if name not in groups:
-            flat.append(parameter)
-            continue
-        for field in fields(groups[name]):
-            kind, option = get_args(field.type)
-            option.rich_help_panel = groups[name].title
-            if isinstance(option, OptionInfo):
-                _check_values(option, kind)
-            flat.append(parameter.replace(name=field.name, annotation=field.type, default=field.default))
-
-    def run(**values: Any) -> None:
-        with report_errors(values["debug"]):
-            built = {
-                name: group(**{field.name: values.pop(field.name) for field in fields(group)})
-                for name, group in groups.items()
-            }
-            code = function(**built, **values)
-        raise typer.Exit(int(code))
-
-    run.__name__, run.__doc__ = function.__name__, function.__doc__
-    run.__signature__ = signature.replace(parameters=flat, return_annotation=None)  # type: ignore[attr-defined]
-    return run
-
-
 # -- values: every option that takes one has a function that reads it, or says in words what is wrong with it
-
-
-def _check_values(option: OptionInfo, kind: Any) -> None:
-    """Give an option of texts, names of files or choices its reader; one of numbers has it already."""
-    kinds = {kind, *get_args(kind)}
-    if get_origin(kind) is Literal:
-        choices = get_args(kind)
-        option.metavar, option.autocompletion = "|".join(choices), lambda: list(choices)
-        option.parser = _choice(choices)
-    elif Path in kinds:
-        option.parser = _file
-    elif option.parser is None and kinds & {str, list[str]}:
-        option.parser = _text
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
@@ -185,7 +214,7 @@ def whole(least: int, most: int) -> Callable[[str], int]:
         except ValueError:  # also of more digits than Python reads
             number = least - 1
         if not least <= number <= most:
-            raise typer.BadParameter(f"{shown(value)}: not a whole number from {least} to {most}")
+            raise WrongValue(f"{shown(value)}: not a whole number from {least} to {most}")
         return number
 
     return read
@@ -200,7 +229,7 @@ def number(least: float, most: float) -> Callable[[str], float]:
         except ValueError:
             number = math.nan
         if not least <= number <= most:
-            raise typer.BadParameter(f"{shown(value)}: not a number from {least:g} to {most:g}")
+            raise WrongValue(f"{shown(value)}: not a number from {least:g} to {most:g}")
         return number
 
     return read
@@ -215,7 +244,7 @@ def shown(value: object) -> str:
 def _choice(choices: tuple[str, ...]) -> Callable[[str], str]:
     def read(value: str) -> str:
         if value not in choices:
-            raise typer.BadParameter(f"{shown(value)}: not one of {', '.join(choices)}")
+            raise WrongValue(f"{shown(value)}: not one of {', '.join(choices)}")
         return value
 
     return read
@@ -223,12 +252,12 @@ def _choice(choices: tuple[str, ...]) -> Callable[[str], str]:
 
 def _text(value: str) -> str:
     if not value or "\0" in value:
-        raise typer.BadParameter(f"'{shown(value)}': {'it holds a NUL' if value else 'empty'}")
+        raise WrongValue(f"'{shown(value)}': {'it holds a NUL' if value else 'empty'}")
     return value
 
 
 def _file(value: str) -> Path:
     path = Path(_text(value))
     if max(map(len, map(os.fsencode, path.parts or [""]))) > _LONGEST_NAME:
-        raise typer.BadParameter(f"{shown(value)}: longer than the name of a file can be")
+        raise WrongValue(f"{shown(value)}: longer than the name of a file can be")
     return path

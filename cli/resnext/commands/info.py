@@ -1,14 +1,11 @@
 """`resnext info`: the models of the shelf, one model's card, the store, and this installation's health."""
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from resnext.commands.groups import Command, MessageOptions, OptionGroup, command
+from resnext.commands.groups import Argument, MessageOptions, Option, OptionGroup, command
 from resnext.commands.options import model_names
 from resnext.console.terminal import printable
 from resnext.errors import ExitCode, UsageError
@@ -23,7 +20,6 @@ ALL_LABELS = "*"
 AUTO = "auto"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class QuestionOptions(OptionGroup):
     """What is asked; of these and the StoreOptions one at a time, but for --weights."""
 
@@ -31,87 +27,78 @@ class QuestionOptions(OptionGroup):
 
     model: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[MODEL]", show_default=False, autocompletion=model_names,
+        Argument(
+            metavar="[MODEL]", offers=model_names,
             help="A model of the shelf, any timm classifier, or auto."
         ),
     ] = None  # fmt: skip
     weights: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Show what a checkpoint holds, without running anything from it."),
+        Option(metavar="FILE", help="Show what a checkpoint holds, without running anything from it."),
     ] = None
     labels: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="[PATTERN]", show_default=False,
             help="List the classes of MODEL or --weights: all, or those that PATTERN finds (*, ?).",
         ),
     ] = None  # fmt: skip
-    bibtex: Annotated[bool, typer.Option("--bibtex", help="Print how to cite MODEL, as BibTeX.")] = False
+    bibtex: Annotated[bool, Option("--bibtex", help="Print how to cite MODEL, as BibTeX.")] = False
     search: Annotated[
         str | None,
-        typer.Option(metavar="PATTERN", show_default=False, help="Find timm's pretrained models by name (*, ?)."),
+        Option(metavar="PATTERN", show_default=False, help="Find timm's pretrained models by name (*, ?)."),
     ] = None
     download: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="NAME",
             show_default=False,
-            autocompletion=model_names,
+            offers=model_names,
             help="Fetch and compile a model ahead; may be repeated.",
         ),
     ] = None
     vocabulary: Annotated[
-        bool, typer.Option("--vocabulary", help="Print the words of tags, to edit them and give back to --tags.")
+        bool, Option("--vocabulary", help="Print the words of tags, to edit them and give back to --tags.")
     ] = False
     check: Annotated[
         bool,
-        typer.Option("--check", help="Check this installation, with one photo against the reference, and its speed."),
+        Option("--check", help="Check this installation, with one photo against the reference, and its speed."),
     ] = False
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class StoreOptions(OptionGroup):
     """What is stored on this machine, and removing it."""
 
     title = "Stored models"
 
-    cache: Annotated[bool, typer.Option("--cache", help="Show what is stored on this machine, its sizes and ages.")] = (
-        False
-    )
-    prune: Annotated[bool, typer.Option("--prune", help="Remove compiled models that nothing can use any more.")] = (
-        False
-    )
-    clear: Annotated[bool, typer.Option("--clear", help="Remove all compiled models; asks first.")] = False
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
+    cache: Annotated[bool, Option("--cache", help="Show what is stored on this machine, its sizes and ages.")] = False
+    prune: Annotated[bool, Option("--prune", help="Remove compiled models that nothing can use any more.")] = False
+    clear: Annotated[bool, Option("--clear", help="Remove all compiled models; asks first.")] = False
+    yes: Annotated[bool, Option("--yes", "-y", help="Do not ask.")] = False
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class AnswerOptions(OptionGroup):
     """How the answer is found and given."""
 
     title = "Answer"
 
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False
-    offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False
+    json: Annotated[bool, Option("--json", help="Print one JSON document.")] = False
+    offline: Annotated[bool, Option("--offline", help="Use only what is on this machine.")] = False
 
 
-class InfoCommand(Command):
-    """`--labels` may stand alone: then it means all of them. Typer has no options with an optional value."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Fill in the value that `--labels` lacks, then parse as always."""
-        filled = []
-        for position, arg in enumerate(args):
-            filled.append(arg)
-            following = args[position + 1] if position + 1 < len(args) else "-"
-            if arg == "--labels" and "--" not in args[:position] and following.startswith("-"):
-                filled[-1] = f"--labels={ALL_LABELS}"
-        return super().parse_args(ctx, filled)
+def fill_in_labels(words: Sequence[str]) -> list[str]:
+    """Let `--labels` stand alone: then it means all of them. Typer has no options with an optional value."""
+    filled = []
+    for position, word in enumerate(words):
+        filled.append(word)
+        following = words[position + 1] if position + 1 < len(words) else "-"
+        if word == "--labels" and "--" not in words[:position] and following.startswith("-"):
+            filled[-1] = f"--labels={ALL_LABELS}"
+    return filled
 
 
 @command(
-    cls=InfoCommand,
+    prepare=fill_in_labels,
     examples=[
         "resnext info",
         "resnext info ssl_resnext50_32x4d",

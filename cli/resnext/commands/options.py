@@ -1,13 +1,10 @@
 """The groups of options that commands share: spelling, type, default, help. One command's own are in its room."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-import typer
-
-from resnext.commands.groups import OptionGroup, number, shown, whole
+from resnext.commands.groups import Argument, Option, OptionGroup, WrongValue, number, shown, whole
 from resnext.engines import EngineName, Precision
 from resnext.records import Isolation, Shard
 
@@ -40,7 +37,7 @@ def size(value: str) -> Size:
     if len(numbers) == 3 and numbers[0] == 3:
         numbers.pop(0)
     if len(numbers) > 2:
-        raise typer.BadParameter(f"{shown(value)}: neither a number of pixels nor a height and a width")
+        raise WrongValue(f"{shown(value)}: neither a number of pixels nor a height and a width")
     return Size(3, numbers[0], numbers[-1])
 
 
@@ -50,7 +47,7 @@ def channels(least: float, most: float) -> Callable[[str], Channels]:
     def read(value: str) -> Channels:
         numbers = [number(least, most)(each.strip()) for each in value.split(",", 3)]
         if len(numbers) not in (1, 3):
-            raise typer.BadParameter(f"{shown(value)}: neither one number nor three")
+            raise WrongValue(f"{shown(value)}: neither one number nor three")
         return Channels(numbers[0], numbers[len(numbers) // 2], numbers[-1])
 
     return read
@@ -72,11 +69,10 @@ def read_shard(value: str) -> Shard:
     """Which of how many parts of the inputs."""
     number, _, of = value.partition("/")
     if not (number.isdecimal() and of.isdecimal() and len(of) < 8 and 1 <= int(number) <= int(of)):
-        raise typer.BadParameter(f"{shown(value)}: not I/N, part I of N, with I from 1 to N")
+        raise WrongValue(f"{shown(value)}: not I/N, part I of N, with I from 1 to N")
     return Shard(int(number), int(of))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class ModelOptions(OptionGroup):
     """Which model."""
 
@@ -84,48 +80,47 @@ class ModelOptions(OptionGroup):
 
     model: Annotated[
         str,
-        typer.Option(
-            "--model", "-m", metavar="NAME", autocompletion=model_names,
+        Option(
+            "--model", "-m", metavar="NAME", offers=model_names,
             help="A model of the shelf, any timm classifier, or auto.",
         ),
     ] = "auto"  # fmt: skip
     weights: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Take the model's weights from a checkpoint (.safetensors, .pth)."),
+        Option(metavar="FILE", help="Take the model's weights from a checkpoint (.safetensors, .pth)."),
     ] = None
-    offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False
+    offline: Annotated[bool, Option("--offline", help="Use only what is on this machine.")] = False
     input_size: Annotated[
         Size | None,
-        typer.Option(
+        Option(
             metavar="N|H,W", parser=size, show_default=False, help="Pixels of its input, in place of the model's own."
         ),
     ] = None
     crop_pct: Annotated[
         float | None,
-        typer.Option(
+        Option(
             metavar="P", parser=number(0.05, 4), show_default=False,
             help="The share of the resized photo that the crop keeps.",
         ),
     ] = None  # fmt: skip
     interpolation: Annotated[
-        Interpolation, typer.Option(show_default=False, help="How photos are resized; auto is the model's own way.")
+        Interpolation, Option(show_default=False, help="How photos are resized; auto is the model's own way.")
     ] = "auto"
     mean: Annotated[
         Channels | None,
-        typer.Option(
+        Option(
             metavar="R,G,B", parser=channels(-100, 100), show_default=False,
             help="What is subtracted from the channels, which are from 0 to 1.",
         ),
     ] = None  # fmt: skip
     std: Annotated[
         Channels | None,
-        typer.Option(
+        Option(
             metavar="R,G,B", parser=channels(1e-6, 1e6), show_default=False, help="What they are divided by afterwards."
         ),
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
 class TagOptions(OptionGroup):
     """How tags are chosen."""
 
@@ -133,14 +128,14 @@ class TagOptions(OptionGroup):
 
     sure: Annotated[
         float | None,
-        typer.Option(
+        Option(
             metavar="P", parser=number(0.0001, 1), show_default=False,
             help="How likely right a tag has to be, up to 1. Default: what was measured for the model.",
         ),
     ] = None  # fmt: skip
     vocabulary: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Your own names and groups; begin with 'resnext info --vocabulary'."),
+        Option(metavar="FILE", help="Your own names and groups; begin with 'resnext info --vocabulary'."),
     ] = None
 
     def request(self) -> "TagRequest":
@@ -150,51 +145,49 @@ class TagOptions(OptionGroup):
         return TagRequest(self.sure, self.vocabulary)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class ComputeOptions(OptionGroup):
     """How it computes."""
 
     title = "Speed and precision"
 
     exact: Annotated[
-        bool, typer.Option("--exact", help="As timm computes: fp32, and every JPEG decoded in full. Slower.")
+        bool, Option("--exact", help="As timm computes: fp32, and every JPEG decoded in full. Slower.")
     ] = False
-    precision: Annotated[
-        Precision, typer.Option(help="auto: bf16 where the CPU has it; int8 after resnext quantize.")
-    ] = "auto"
-    engine: Annotated[EngineName, typer.Option(help="What computes; torch is the slow reference.")] = "openvino"
+    precision: Annotated[Precision, Option(help="auto: bf16 where the CPU has it; int8 after resnext quantize.")] = (
+        "auto"
+    )
+    engine: Annotated[EngineName, Option(help="What computes; torch is the slow reference.")] = "openvino"
     device: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="cpu|cuda|mps",
-            autocompletion=lambda: ["cpu", "cuda", "mps"],
+            offers=lambda: ["cpu", "cuda", "mps"],
             help="Where the torch engine computes.",
         ),
     ] = "cpu"
     batch_size: Annotated[
         int | None,
-        typer.Option(
+        Option(
             "--batch-size", "-b", metavar="N", parser=whole(1, 1024),
             help="Photos a batch, 1 to 1024. Default: what suits the CPU.",
         ),
     ] = None  # fmt: skip
     workers: Annotated[
         int | None,
-        typer.Option(
+        Option(
             "--workers", "-j", metavar="N", parser=whole(1, 256),
             help="Photos that are decoded at once, 1 to 256. Default: one a core.",
         ),
     ] = None  # fmt: skip
     isolate: Annotated[
         Isolation,
-        typer.Option(
+        Option(
             help="always: decode in processes with limits of memory and time, so that no photo can end the run; for"
             " uploads of strangers. auto: never."
         ),
     ] = "auto"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class InputOptions(OptionGroup):
     """What is read, and within which bounds."""
 
@@ -202,99 +195,97 @@ class InputOptions(OptionGroup):
 
     paths: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[PATH]...", show_default=False,
+        Argument(
+            metavar="[PATH]...",
             help="Photos, folders (searched recursively), quoted patterns (**/*.jpg), archives (.zip, .tar), addresses"
             " (https://..., s3://...); - is one image on stdin. Without any, stdin is read as a list.",
         ),
     ] = None  # fmt: skip
     files_from: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="FILE", show_default=False,
             help="Also read a list of inputs: lines, or a column of .csv, .tsv, .jsonl or .parquet; - is stdin. May be"
             " repeated.",
         ),
     ] = None  # fmt: skip
-    null: Annotated[
-        bool, typer.Option("--null", "-0", help="Lists are separated by NUL, as find -print0 writes them.")
-    ] = False
-    column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The column of a list with columns. Default: file.")
-    ] = None
+    null: Annotated[bool, Option("--null", "-0", help="Lists are separated by NUL, as find -print0 writes them.")] = (
+        False
+    )
+    column: Annotated[str | None, Option(metavar="NAME", help="The column of a list with columns. Default: file.")] = (
+        None
+    )
     exclude_dir: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="NAME", show_default=False,
             help="Skip folders of this name; may be repeated. Adds to .git, node_modules, @eaDir and their like.",
         ),
     ] = None  # fmt: skip
     include_hidden: Annotated[
-        bool, typer.Option("--include-hidden", help="Also take files and folders whose names begin with a dot.")
+        bool, Option("--include-hidden", help="Also take files and folders whose names begin with a dot.")
     ] = False
     frames: Annotated[
         int | None,
-        typer.Option(
-            metavar="N|all", parser=read_frames, autocompletion=lambda: ["all"],
+        Option(
+            metavar="N|all", parser=read_frames, offers=lambda: ["all"],
             help="Frames of an animation or pages of a file, a row each.",
         ),
     ] = 1  # fmt: skip
     max_image_megapixels: Annotated[
-        float, typer.Option(metavar="MP", parser=number(0.001, 1e6), help="Refuse larger images.")
+        float, Option(metavar="MP", parser=number(0.001, 1e6), help="Refuse larger images.")
     ] = 200.0
     max_file_size: Annotated[
         float,
-        typer.Option(
+        Option(
             metavar="MB", parser=number(0.001, 1e6),
             help="Refuse larger downloads, archive members and images on stdin.",
         ),
     ] = 100.0  # fmt: skip
     timeout: Annotated[
         float,
-        typer.Option(
+        Option(
             metavar="SECONDS", parser=number(0.1, DAY), help="For each address in all, retries included; up to a day."
         ),
     ] = 30.0
     retries: Annotated[
-        int, typer.Option(metavar="N", parser=whole(0, 100), help="Further attempts where they may help, up to 100.")
+        int, Option(metavar="N", parser=whole(0, 100), help="Further attempts where they may help, up to 100.")
     ] = 2
     shard: Annotated[
         Shard | None,
-        typer.Option(
+        Option(
             metavar="I/N", parser=read_shard, show_default=False,
             help="Of all inputs only part I of N: N runs, on as many machines, do each input once.",
         ),
     ] = None  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class FileOptions(OptionGroup):
     """What happens to an --output file that exists."""
 
     title = "Output"
 
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing --output file, once the new one is complete.")
+        bool, Option("--overwrite", help="Replace an existing --output file, once the new one is complete.")
     ] = False
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the --output file: do what it lacks, and what failed, again.")
+        bool, Option("--resume", help="Go on with the --output file: do what it lacks, and what failed, again.")
     ] = False
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class RunOptions(OptionGroup):
     """How a run goes, and when it ends."""
 
     title = "Run"
 
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only list what would be read: one path a line, or --json.")
-    ] = False
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first input that fails.")] = False
+    dry_run: Annotated[bool, Option("--dry-run", help="Only list what would be read: one path a line, or --json.")] = (
+        False
+    )
+    strict: Annotated[bool, Option("--strict", help="Stop at the first input that fails.")] = False
     max_errors: Annotated[
-        int | None, typer.Option(metavar="N", parser=whole(1, 10**9), help="Stop when N inputs have failed.")
+        int | None, Option(metavar="N", parser=whole(1, 10**9), help="Stop when N inputs have failed.")
     ] = None
     summary_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the run in numbers to a file, as JSON.")
+        Path | None, Option(metavar="FILE", help="Write the run in numbers to a file, as JSON.")
     ] = None
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False
+    no_progress: Annotated[bool, Option("--no-progress", help="No progress bar.")] = False

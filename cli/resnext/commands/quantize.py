@@ -1,17 +1,13 @@
 """`resnext quantize`: an int8 graph of a model, made and measured on photos of one's own."""
 
 import sys
-from dataclasses import dataclass
 from typing import Annotated
 
-import typer
-
-from resnext.commands.groups import MessageOptions, OptionGroup, command, number, whole
+from resnext.commands.groups import MessageOptions, Option, OptionGroup, command, number, whole
 from resnext.commands.options import InputOptions, ModelOptions
 from resnext.errors import ExitCode, UsageError
 
 
-@dataclass(frozen=True, slots=True)
 class QuantizeOptions(OptionGroup):
     """How it is made, and what it must reach."""
 
@@ -19,24 +15,24 @@ class QuantizeOptions(OptionGroup):
 
     calibrate: Annotated[
         int,
-        typer.Option(metavar="N", parser=whole(20, 10_000), help="Photos of the sample that calibrate, 20 to 10000."),
+        Option(metavar="N", parser=whole(20, 10_000), help="Photos of the sample that calibrate, 20 to 10000."),
     ] = 300
     validate: Annotated[
         int,
-        typer.Option(metavar="N", parser=whole(20, 10_000), help="Other photos of the sample that validate."),
+        Option(metavar="N", parser=whole(20, 10_000), help="Other photos of the sample that validate."),
     ] = 300
     agreement: Annotated[
         float,
-        typer.Option(
+        Option(
             metavar="P", parser=number(0, 1),
             help="The share of photos whose best class must be that of fp32, 0 to 1; of those where it leads by 5"
             " points five times fewer may differ. Where it is not reached, layers are left in higher precision.",
         ),
     ] = 0.99  # fmt: skip
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Make it again, also if it was made of the same photos.")
-    ] = False
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False
+    overwrite: Annotated[bool, Option("--overwrite", help="Make it again, also if it was made of the same photos.")] = (
+        False
+    )
+    json: Annotated[bool, Option("--json", help="Print one JSON document.")] = False
 
 
 @command(

@@ -1,6 +1,5 @@
 """The groups of options that runs share -> the parts of their requests, checked against each other."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +54,7 @@ def model_to_go_on_with(model: "ModelOptions", result: Path, notices: "Notices")
     if name is None:
         return model
     notices.info(f"going on with {name}, which {result.name} was made with")
-    return replace(model, model=name)
+    return model.replace(model=name)
 
 
 def check_summary(path: Path | None, others: "Iterable[tuple[str, Path]]") -> None:

@@ -1,12 +1,9 @@
 """`resnext tag`: tags into XMP sidecars, where photo managers read them, and out again."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from resnext.commands.groups import MessageOptions, OptionGroup, command
+from resnext.commands.groups import MessageOptions, Option, OptionGroup, command
 from resnext.commands.options import ComputeOptions, FileOptions, InputOptions, ModelOptions, RunOptions, TagOptions
 from resnext.errors import ExitCode, UsageError
 from resnext.outputs.sidecars.naming import Naming
@@ -15,39 +12,36 @@ if TYPE_CHECKING:
     from resnext.outputs import OutputRequest
 
 
-@dataclass(frozen=True, slots=True)
 class SidecarOptions(OptionGroup):
     """What is written, and where."""
 
     title = "Sidecars"
 
     root: Annotated[
-        str, typer.Option(metavar="NAME", help="The branch under which our tags stand in hierarchies; - for none.")
+        str, Option(metavar="NAME", help="The branch under which our tags stand in hierarchies; - for none.")
     ] = "auto"
-    flat: Annotated[bool, typer.Option("--flat/--no-flat", help="Write them as plain keywords (dc:subject) too.")] = (
-        True
-    )
+    flat: Annotated[bool, Option("--flat/--no-flat", help="Write them as plain keywords (dc:subject) too.")] = True
     naming: Annotated[
         Naming,
-        typer.Option(help="full: IMG.jpg.xmp; stem: IMG.xmp; auto: the one that is there, else full."),
+        Option(help="full: IMG.jpg.xmp; stem: IMG.xmp; auto: the one that is there, else full."),
     ] = "auto"
     from_: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", help="Write what 'classify --tags -o FILE.jsonl' found; no model runs."),
+        Option("--from", metavar="FILE", help="Write what 'classify --tags -o FILE.jsonl' found; no model runs."),
     ] = None
     undo: Annotated[
-        bool, typer.Option("--undo", help="Take back what tag put into the sidecars of PATH, or of --manifest.")
+        bool, Option("--undo", help="Take back what tag put into the sidecars of PATH, or of --manifest.")
     ] = False
     manifest: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Note each change in a file (JSON Lines); with --undo, read it.")
+        Path | None, Option(metavar="FILE", help="Note each change in a file (JSON Lines); with --undo, read it.")
     ] = None
     labels: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Class names: a line each, or JSON. Default: ImageNet's.")
+        Path | None, Option(metavar="FILE", help="Class names: a line each, or JSON. Default: ImageNet's.")
     ] = None
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the rows to a file (JSON Lines).")
+        Path | None, Option("--output", "-o", metavar="FILE", help="Write the rows to a file (JSON Lines).")
     ] = None
-    json: Annotated[bool, typer.Option("--json", help="JSON Lines on a terminal too.")] = False
+    json: Annotated[bool, Option("--json", help="JSON Lines on a terminal too.")] = False
 
 
 @command(

@@ -1,7 +1,5 @@
 """What turns pixels into logits and features. An engine knows tensors; paths, labels and formats are others' work."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
@@ -49,7 +47,7 @@ class Ticket(Protocol):
     def done(self) -> bool:
         """Whether `result` would return at once."""
 
-    def result(self) -> dict[str, NDArray[np.float32]]:
+    def result(self) -> "dict[str, NDArray[np.float32]]":
         """Wait for the batch and give the outputs that were asked for, a row a photo, by name; once."""
 
 
@@ -63,7 +61,7 @@ class Engine(Protocol):
     def precision(self) -> Literal["fp32", "bf16", "int8"]:
         """What it computes in on this machine."""
 
-    def submit(self, pixels: Pixels) -> Ticket:
+    def submit(self, pixels: "Pixels") -> Ticket:
         """Start on a batch: crops, uint8 (B, H, W, 3), or normalized float32 (B, 3, H, W); 1 <= B <= batch_size.
 
         An engine that was built to normalize takes crops, any other takes float32. The array must not be changed
@@ -85,11 +83,11 @@ class EngineSpec(NamedTuple):
     precision: Precision = "auto"
     tuning: Tuning = "latency"
     batch_size: int | None = None
-    normalizes: PreprocessingConfig | None = None
+    normalizes: "PreprocessingConfig | None" = None
     graph_digest: str | None = None
 
 
-def load_engine(spec: EngineSpec, cached: CachedGraph | None = None) -> Engine:
+def load_engine(spec: EngineSpec, cached: "CachedGraph | None" = None) -> Engine:
     """Load the compiled graph of `spec`; imports no torch. `cached` is the spec's own, if it was looked at already."""
     from resnext.engines.openvino.cached_graph import CachedGraph
     from resnext.engines.openvino.engine import OpenVINOEngine
