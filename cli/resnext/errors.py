@@ -5,6 +5,7 @@ ResnextError
 ├── ModelError         the model can't be had or can't run       exit 3
 │   ├── HubUnreachable the hub did not answer in time
 │   └── DamagedEntry   a compiled model is not what was stored
+├── NothingTrained     too few photos can be used                exit 3
 ├── OutputError        the results can't be written              exit 3
 ├── NoResources        the system gives no thread, process or memory   exit 3
 ├── TooManyFailures    --strict or --max-errors ended the run    exit 3
@@ -78,6 +79,10 @@ class HubUnreachable(ModelError):
 
 class DamagedEntry(ModelError):
     """A compiled model on disk is not what was stored; it is rebuilt, never used."""
+
+
+class NothingTrained(ResnextError):
+    """Of the photos with labels too few can be used to train a model."""
 
 
 class OutputError(ResnextError):

@@ -12,6 +12,7 @@ COMMANDS = {
     "tag": "Write tags of photos into XMP sidecars beside them; photos themselves are never touched.",
     "evaluate": "Hold a model's answers against what is right, on photos of your own.",
     "features": "Save what the network sees of photos: vectors and maps for numpy, scikit-learn, FAISS.",
+    "train": "Teach a model your own classes: photos in folders that are called as they are, or in a table.",
     "quantize": "Make a model twice as fast in int8, and measure on your own photos how far its labels agree.",
     "info": "Show the models of the shelf; with MODEL, the card of one.",
 }

@@ -42,7 +42,8 @@ _in_use: "list[Engine]" = []
 class RunRequest(NamedTuple):
     """What every run is asked for. `frames` None is all of them; `max_errors` failures end the run.
 
-    `workers` photos are decoded at once; None leaves that to the processors that there are.
+    `workers` photos are decoded at once; None leaves that to the processors that there are. `inputs` were found before
+    and stand in place of `paths`.
     """
 
     paths: tuple[str, ...]
@@ -57,6 +58,7 @@ class RunRequest(NamedTuple):
     summary_file: Path | None = None
     max_errors: int | None = None
     isolate: "Isolation" = "auto"
+    inputs: "tuple[Source | Failure, ...] | None" = None
 
 
 class Sink(Protocol):
@@ -225,6 +227,9 @@ def _total(request: RunRequest, look_ahead: "LookAhead", done_before: int) -> "C
     """Give the function that tells the number of remaining inputs, None until it is known. It never waits."""
     from resnext.sources.counting import InputCount
 
+    if request.inputs is not None:
+        remaining = max(0, len(request.inputs) - done_before)
+        return lambda: remaining
     counted = InputCount(request.paths, request.sources) if request.frames == 1 else None
 
     def total() -> int | None:
@@ -270,6 +275,8 @@ def _inputs(request: RunRequest, passed_over: "SkippedFiles | None" = None) -> "
     """Find the inputs that the request names; with --frames, each frame is an input."""
     from resnext.sources import find
 
+    if request.inputs is not None:
+        return iter(request.inputs)
     found = find(request.paths, request.sources, passed_over)
     if request.frames == 1:
         return found

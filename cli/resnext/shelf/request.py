@@ -71,6 +71,7 @@ class OpenedModel(NamedTuple):
     preprocessing: PreprocessingConfig
     labels: Callable[[], tuple[Label, ...]]
     num_classes: int
+    num_features: int
     load: Callable[[Tuning], Engine]
     transform: "Transform | None" = None
 

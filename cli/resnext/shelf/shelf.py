@@ -24,7 +24,7 @@ from resnext.store.store import Store, cache_root
 
 if TYPE_CHECKING:
     from resnext.records import Pixels
-    from resnext.shelf.build import Builder
+    from resnext.shelf.build import Builder, Recipe
     from resnext.shelf.quantized import Judge
 
 __all__ = ["ModelRequest", "OpenedModel", "Shelf"]
@@ -182,6 +182,18 @@ class Shelf:
 
         return undisturbed(made)
 
+    def base(self, request: ModelRequest) -> "tuple[Recipe, CompiledModel]":
+        """Give what a model is made from, and what was compiled of it: for a model that begins with its weights.
+
+        Raises:
+            UsageError, ModelError: it can't be had, as `open` says.
+        """
+        offline = request.offline or hub_is_offline()
+        asked = self._choose(request, offline, few=False)
+        recalled = self._recalled(asked, request, few=False)
+        compiled = recalled.model if recalled is not None else self._built(asked, request, offline)
+        return self._builder().recipe(asked, request.adjustments, offline), compiled
+
     def _builder(self) -> "Builder":
         from resnext.shelf.build import Builder
 
@@ -213,6 +225,7 @@ class Shelf:
             preprocessing=preprocessing,
             labels=compiled.labels,
             num_classes=compiled.num_classes,
+            num_features=compiled.num_features,
             load=load,
             transform=own_transform(preprocessing),
         )
@@ -244,6 +257,7 @@ class Shelf:
             preprocessing=preprocessing,
             labels=lambda: built.labels,
             num_classes=built.model.num_classes,
+            num_features=built.model.num_features,
             load=lambda tuning: TorchEngine(
                 outputs.outputs_of(built.model, request.graph),
                 request.graph.outputs,

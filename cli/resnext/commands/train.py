@@ -1,0 +1,194 @@
+"""`resnext train`: photos with labels in, a model that knows them out."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from resnext.commands.groups import MessageOptions, Option, OptionGroup, command, whole
+from resnext.commands.options import ComputeOptions, FileOptions, InputOptions, ModelOptions, RunOptions
+from resnext.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from resnext.pipeline.train_job import TrainRequest
+    from resnext.sources.config import SourceConfig
+    from resnext.training.photos import FoundPhotos
+
+
+class LabelOptions(OptionGroup):
+    """What photos show."""
+
+    title = "Labels"
+
+    labels_from: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="A table of photos and labels (.csv, .tsv, .jsonl, .parquet), in place of folders' names.",
+        ),
+    ] = None
+    label_column: Annotated[
+        str | None, Option(metavar="NAME", help="Its column of labels. Default: label, or what classify wrote.")
+    ] = None
+    nested: Annotated[
+        bool, Option("--nested", help="Folders in the folders of classes are classes too, called a/b.")
+    ] = False
+    test: Annotated[
+        Path | None,
+        Option(metavar="DIR", help="Folders of the same classes with photos that only measure."),
+    ] = None
+
+
+class TrainingOptions(OptionGroup):
+    """How it learns, and how it is measured."""
+
+    title = "Training"
+
+    output: Annotated[
+        Path | None,
+        Option("--output", "-o", metavar="FOLDER", help="Where the model goes: a folder in timm's form."),
+    ] = None
+    method: Annotated[Literal["head"], Option(help="head: a new classifier on the features of the base.")] = "head"
+    group_by: Annotated[
+        Literal["looks", "folder", "time", "none"],
+        Option(
+            help="Photos that are never on both sides of an estimate: near-duplicates by their looks; also those of a"
+            " folder, or taken within a minute of each other."
+        ),
+    ] = "looks"
+    seed: Annotated[int, Option(metavar="N", parser=whole(0, 2**31 - 1), help="Of what is left to chance.")] = 0
+    json: Annotated[bool, Option("--json", help="Print what was found as one JSON document.")] = False
+
+
+@command(
+    examples=[
+        "resnext train photos/ -o my-birds",
+        "resnext train photos/ -o my-birds -m 50-32x4d --test other-photos/",
+        "resnext train --labels-from birds.csv --column path --label-column species -o my-birds",
+        "resnext classify -m ./my-birds garden/",
+    ]
+)
+def train(
+    inputs: InputOptions,
+    labels: LabelOptions,
+    training: TrainingOptions,
+    file: FileOptions,
+    model: ModelOptions,
+    run: RunOptions,
+    compute: ComputeOptions,
+    messages: MessageOptions,
+) -> ExitCode:
+    """Teach a model your own classes: photos in folders that are called as they are, or in a table.
+
+    The folder that comes out is a model for -m, and for timm. Run again, only new photos are computed. Exit status: 0
+    trained, 1 trained without photos that can't be read, 2 wrong usage or fewer than two classes, 3 nothing trained.
+    """
+    from resnext.commands import requests
+    from resnext.outputs.stdout import ReaderGone, Stdout
+    from resnext.pipeline.train_job import TrainRequest, check_target
+    from resnext.pipeline.train_job import train as train_job
+
+    if compute.precision == "int8":
+        raise UsageError("--precision int8: train with another one, then 'resnext quantize' makes the model int8")
+    if inputs.files_from or inputs.null or inputs.frames != 1:
+        raise UsageError("--files-from, --null and --frames have no labels: give a folder of folders, or --labels-from")
+    folder = _folder(inputs, labels)
+    asked = requests.run_request(_of_folder(inputs, folder or str(labels.labels_from)), model, compute, run, messages)
+    if training.output is None and not run.dry_run:
+        raise UsageError("where does the model go? give --output FOLDER")
+    target = training.output or Path("model")
+    if training.output is not None:
+        check_target(target, overwrite=file.overwrite)
+    stdout = Stdout()
+    stdout.check()
+    found = _found(folder, labels, inputs, asked.sources)
+    test = None
+    if labels.test is not None:
+        from resnext.training.photos import in_folders
+
+        test = in_folders(str(labels.test), asked.sources.folders, nested=labels.nested)
+    request = TrainRequest(
+        run=asked,
+        found=found,
+        test=test,
+        target=target,
+        overwrite=file.overwrite,
+        method=training.method,
+        group_by=training.group_by,
+        seed=training.seed,
+        command=sys.argv[1:],
+    )
+    notices = messages.notices()
+    if run.dry_run:
+        text, code = _listing(request, as_json=training.json), ExitCode.OK
+        for note in found.notes:
+            notices.warning(note)
+    else:
+        requests.check_summary(run.summary_file, ())
+        report, code = train_job(request, notices)
+        text = json.dumps(report, indent=2) + "\n" if training.json else _table(report)
+    try:
+        stdout.write(text.encode())
+    except ReaderGone:
+        stdout.abandon()
+    return code
+
+
+def _folder(inputs: InputOptions, labels: LabelOptions) -> str | None:
+    """The folder of folders; None where a table says all.
+
+    Raises:
+        UsageError: neither is given, or both.
+    """
+    import os
+
+    paths = inputs.paths or []
+    if labels.labels_from is not None:
+        if paths:
+            raise UsageError("--labels-from is the list of photos; a folder has no place beside it")
+        return None
+    if len(paths) != 1 or not os.path.isdir(paths[0]):  # noqa: PTH112
+        what = f"{paths[0]} is no folder: " if len(paths) == 1 else ""
+        raise UsageError(
+            f"{what}name one folder that holds a folder of photos for each class, or give --labels-from FILE"
+        )
+    return paths[0]
+
+
+def _of_folder(inputs: InputOptions, folder: str) -> InputOptions:
+    """The inputs as a run is asked for; the column is the table's."""
+    return inputs.replace(paths=[folder], column=None)
+
+
+def _found(folder: str | None, labels: LabelOptions, inputs: InputOptions, config: "SourceConfig") -> "FoundPhotos":
+    from resnext.training.photos import in_folders, in_table
+
+    if folder is not None:
+        return in_folders(folder, config.folders, nested=labels.nested)
+    return in_table(str(labels.labels_from), config, inputs.column, labels.label_column)
+
+
+def _listing(request: "TrainRequest", *, as_json: bool) -> str:
+    """`--dry-run`: the classes with their photos, of each split."""
+    from collections import Counter
+
+    from resnext.console.terminal import printable
+    from resnext.pipeline.train_job import classes_of
+
+    classes = classes_of(request.found)
+    splits = {split: request.found.of(split) for split in ("train", "validation", "test")}
+    counts = {split: Counter(each.name for each in named) for split, named in splits.items() if named}
+    if as_json:
+        document = {
+            "classes": [{"name": name, **{split: of[name] for split, of in counts.items()}} for name in classes]
+        }
+        return json.dumps(document, indent=2) + "\n"
+    lines = [f"{'class':28}" + "".join(f"{split:>12}" for split in counts)]
+    lines += [f"{printable(name)[:28]:28}" + "".join(f"{of[name]:12,}" for of in counts.values()) for name in classes]
+    return "\n".join(lines) + "\n"
+
+
+def _table(report: dict[str, object]) -> str:
+    from resnext.outputs.training_report import lines_of
+
+    return "\n".join(lines_of(report)) + "\n"
