@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -158,4 +157,4 @@ class _Known(DoneInputs):
                     self._by_file[item.file] = reading.digest
                     self.skipped += 1
                     continue
-            yield replace(item, read=reading, path=item.file if item.read is None else item.path)
+            yield item._replace(read=reading, path=item.file if item.read is None else item.path)
