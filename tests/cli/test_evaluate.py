@@ -135,3 +135,98 @@ def test_folders_of_real_photos_named_as_tags(resnext: RunResnext, tmp_path: Pat
     careless, careful = (next(row for row in report["tags"] if row["sure"] == sure) for sure in (0.5, 0.98))
     assert careless["tagged"]["share"] > careful["tagged"]["share"]
     assert careless["right"]["share"] <= careful["right"]["share"]
+
+
+def test_parts_as_files_and_the_mistakes(resnext: RunResnext, tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    for name, photo in (("espresso", "coffee.png"), ("tripod", "camera.tif"), ("pizza", "chelsea.webp")):
+        (root / "test" / name).mkdir(parents=True)
+        (root / "train" / name).mkdir(parents=True)
+        shutil.copy(SAMPLES / photo, root / "test" / name)
+        shutil.copy(SAMPLES / "coffee.png", root / "train" / name)
+    (root / "test" / "tripod" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    (root / "test" / "empty").mkdir()
+    files = [tmp_path / name for name in ("confusion.csv", "reliability.json", "coverage.svg")]
+    parts = ("--confusion", files[0], "--reliability", files[1], "--coverage", files[2])
+    done = resnext(*EVALUATE, root, *parts, "--mistakes", "3", "--json")
+    assert done.returncode == 1 and f"evaluating {root / 'test'}" in done.stderr, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["photos"], report["failed"]) == (3, 1)
+    assert report["failures"][0]["file"] == str(root / "test" / "tripod" / "broken.jpg")
+    (mistake,) = report["mistakes"]
+    assert (mistake["file"], mistake["truth"]) == (str(root / "test" / "pizza" / "chelsea.webp"), "pizza")
+    assert {row["name"]: row["precision"]["share"] for row in report["classes"]} == {
+        "espresso": 1.0, "pizza": 0.0, "tripod": 1.0
+    }  # fmt: skip
+    header, *rows = [line.split(",") for line in files[0].read_text().splitlines()]
+    in_order = ["tripod", "pizza", "espresso"]  # by their index
+    assert [row[0] for row in rows] == header[1:4] == in_order
+    assert rows[0][1:] == ["1", "0", "0", "0"]
+    assert json.loads(files[1].read_text())["ece"] == report["ece"] and files[2].read_bytes().startswith(b"<?xml")
+    again = resnext(*EVALUATE, root, *parts)
+    assert again.returncode == 2 and "confusion.csv: exists already" in again.stderr
+
+
+def test_what_classify_wrote_is_evaluated_without_a_model(resnext: RunResnext, folders: Path, tmp_path: Path) -> None:
+    shutil.rmtree(folders / "none")
+    (folders / "pizza" / "broken.jpg").write_bytes(b"no")
+    expected = json.loads(resnext(*EVALUATE, folders, "--json").stdout)
+    rows = tmp_path / "rows.jsonl"
+    assert resnext("classify", "-m", "lite0", folders, "-o", rows).returncode == 1
+    nowhere = tmp_path / "no-cache"
+    done = resnext("evaluate", folders, "--from", rows, "--json", cache=nowhere)
+    assert done.returncode == 1 and not list(nowhere.glob("compiled/*")), done.stderr
+    found = json.loads(done.stdout)
+    same = ("model", "photos", "top1", "top5", "balanced_accuracy", "failed", "confusions", "coverage")
+    assert {key: found[key] for key in same} == {key: expected[key] for key in same}
+    assert found["ece"] == pytest.approx(expected["ece"], abs=1e-3)
+    assert [each["file"] for each in found["mistakes"]] == [each["file"] for each in expected["mistakes"]]
+
+    # As another program would cut them: one class a photo, and a name that no row answers.
+    one, truth = tmp_path / "one.csv", tmp_path / "truth.csv"
+    assert resnext("classify", "-m", "lite0", folders / "coffee", "-k", "1", "-o", one).returncode == 0
+    photo = next((folders / "coffee").rglob("*.png"))
+    truth.write_text(f"photo,is\n{photo},wolpertinger\n")
+    command = ("evaluate", "--from", one, "--truth", truth, "--column", "photo", "--truth-column", "is")
+    report = json.loads(resnext(*command, "--json").stdout)
+    assert (report["photos"], report["top1"]["share"], report["top5"]) == (1, 0.0, None)
+    assert len(report["notes"]) == 2 and "'wolpertinger'" in report["notes"][1]
+    shown = resnext(*command)
+    assert shown.returncode == 0 and "whether it is among five is not known" in shown.stdout
+
+    # And the other way round: what one model answered is the truth of another.
+    report = json.loads(resnext(*EVALUATE, "--truth", rows, "--json").stdout)
+    assert report["top1"]["share"] == 1.0 and report["failed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--from", "rows.jsonl"], "name folders"),
+        (["--from", "rows.jsonl", "photos", "--tags"], "need a run"),
+        (["--from", "missing.jsonl", "photos"], "No such file"),
+        (["--from", "rows.jsonl", "photos"], "rows.jsonl: row 1: no 'status' in it"),
+        (["--real", "--truth", "rows.jsonl"], "--real and --truth contradict each other"),
+        (["photos", "--confusion", "c.bmp"], "the ending names no format"),
+    ],
+)
+def test_rows_that_can_not_be_evaluated(
+    resnext: RunResnext, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"file": "a.jpg", "label": "dog"}\n')
+    (tmp_path / "photos" / "dog").mkdir(parents=True)
+    done = resnext("evaluate", *arguments, cwd=tmp_path)
+    assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_validation_photos_of_imagenet_by_real(resnext: RunResnext, tmp_path: Path) -> None:
+    """ReaL says that photo 25 shows nothing that its judges agreed on; the content here is our own."""
+    names = [f"ILSVRC2012_val_{number:08}.JPEG" for number in range(1, 40)]
+    for name in (*names, "other.JPEG"):
+        shutil.copy(SAMPLES / "rocket.jpg", tmp_path / name)
+    done = resnext(*EVALUATE, "--real", tmp_path, "--json")
+    assert done.returncode == 1, done.stderr
+    report = json.loads(done.stdout)
+    assert report["photos"] + report["without_truth"] == 39 and 0 < report["without_truth"] < 10
+    assert [each["error"] for each in report["failures"]] == ["not called as ImageNet's validation photos are"]
+    assert any(" or " in row["name"] for row in report["classes"])

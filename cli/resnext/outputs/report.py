@@ -1,11 +1,12 @@
 """The report of `evaluate` for people: plain lines in columns, nothing in them that a terminal obeys."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from resnext.console.terminal import printable
 
 _NAME = 28  # columns of a class's name
+_WIDE = 110  # columns from which on the classes' intervals have room
 _MOST_CLASSES = 40  # lines; of more the worst
 _NARROWEST_CELL = 5  # columns of a class's name above a confusion table
 # The names of a confusion matrix, how many of the first are its rows, and its cells: (row, column, photos).
@@ -62,24 +63,28 @@ def _tags(report: dict[str, Any]) -> list[str]:
 
 def _classes(report: dict[str, Any], width: int) -> list[str]:
     tags = "tags" in report
-    wide = width >= 110
+    wide = width >= _WIDE and not tags
     key = "right" if tags else "accuracy"
     rows = sorted(report["classes"], key=lambda row: (row[key] is None, row[key] or 0, row["name"]))
-    shown = rows[:_MOST_CLASSES]
-    names = [_called(row) for row in shown]
-    room = max([len(_FEWEST_FIRST), *(min(len(name), 40 if wide else _NAME) for name in names)])
-    between, gap = (_between, 24) if wide else (_share_alone, 7)
-    head = f"  {_FEWEST_FIRST:{room}}  photos  {'right':>6}" + " " * (gap - 6)
-    head += f"  {'answers':>7}  {'right of those':<14}" + ("  tagged  right of those" if tags else "")
-    lines = [head.rstrip()]
-    for row, name in zip(shown, names, strict=True):
-        right = between(row["recall"]) if row["accuracy"] is not None else "     -"
-        precision = between(row["precision"]) if row["answers"] else "     -"
-        line = f"  {_fitted(name, room)}  {row['photos']:6}  {right:{gap}}  {row['answers']:7}  {precision:<14}"
-        lines.append((line + (f"  {_share(row['tagged'])}  {_share(row['right'])}" if tags else "")).rstrip())
-    if len(rows) > len(shown):
-        lines.append(f"  and {len(rows) - len(shown)} more: --json has all")
-    return lines
+    shown = [(_called(row), _cells(row, tags=tags, between=_between if wide else _share_alone)) for row in rows]
+    shown = shown[:_MOST_CLASSES]
+    gap = 24 if wide else 6
+    head = f"  photos  {' right':{gap}}  answers  {'right of those':<14}" + ("  tagged  right" if tags else "")
+    longest = max(map(len, [head, *(cells for _, cells in shown)]))
+    room = max(len(_FEWEST_FIRST), min(max((len(name) for name, _ in shown), default=0), width - 2 - longest))
+    lines = [f"  {_FEWEST_FIRST:{room}}{head}".rstrip()]
+    lines += [f"  {_fitted(name, room)}{cells}".rstrip() for name, cells in shown]
+    return [*lines, f"  and {len(rows) - len(shown)} more: --json has all"] if len(rows) > len(shown) else lines
+
+
+def _cells(row: dict[str, Any], *, tags: bool, between: Callable[[dict[str, float]], str]) -> str:
+    """What stands behind a class's name."""
+    nothing = "     -"
+    gap = len(between(row["recall"]))
+    right = between(row["recall"]) if row["accuracy"] is not None else nothing
+    precision = between(row["precision"]) if row["answers"] else nothing
+    cells = f"  {row['photos']:6}  {right:{gap}}  {row['answers']:7}  {precision:<14}"
+    return cells + (f"  {_share(row['tagged'])} {_share(row['right'])}" if tags else "")
 
 
 def _matrix(matrix: Matrix, width: int) -> list[str]:
@@ -135,7 +140,7 @@ def _mistakes(report: dict[str, Any], width: int) -> list[str]:
         return []
     rows = report["mistakes"]
     room = min(
-        _NAME if width >= 110 else 18, max(len(printable(row[key])) for row in rows for key in ("truth", "answer"))
+        _NAME if width >= _WIDE else 18, max(len(printable(row[key])) for row in rows for key in ("truth", "answer"))
     )
     room = max(room, len("called"))
     lines = [f"  wrong and sure  {'shown':{room}}  {'called':{room}}  file"]
