@@ -8,7 +8,8 @@ from resnext.console import interrupts
 from resnext.images import embedded, limits, loading
 from resnext.outputs.results import stored
 from resnext.outputs.sidecars import packet
-from resnext.sources import contents, lists, tars, urls, zips
+from resnext.pipeline import truths
+from resnext.sources import contents, tables, tars, urls, zips
 from support.program import REPO
 
 
@@ -31,7 +32,9 @@ def test_every_bound_is_the_codes_own() -> None:
         "a download, an archive member, an image on stdin": f"{defaults.max_file_size:g} MB, unpacked",
         "one address, everything included": f"{defaults.timeout:g} s",
         "redirects of one address": f"{urls.MAX_REDIRECTS}",
-        "an entry of a list": mib(lists._MAX_ENTRY_BYTES),
+        "an entry of a list": mib(tables.MAX_LINE_BYTES),
+        "a row of a table that says what photos show, or that `evaluate --from` reads": mib(tables.MAX_ROW_BYTES),
+        "different names in such a table; its rows": f"{truths.MOST_NAMES:,}; {truths.MOST_ROWS:,}",
         "contents of a tar archive that wait to be decoded": mib(tars._WAITING_BYTES),
         "a zip archive's table of contents": mib(zips._MAX_TABLE_BYTES),
         "what an archive unpacks to in all": (

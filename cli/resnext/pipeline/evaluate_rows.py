@@ -12,7 +12,6 @@ from resnext.records import Failure, Label, Source
 if TYPE_CHECKING:
     from resnext.answers.written import Written
 
-_MAX_LINE_BYTES = 64 << 20
 _SHOWN = 3
 
 
@@ -143,9 +142,9 @@ class _Seen:
 def _rows(path: Path) -> "Iterator[Written]":
     """The rows of a file; raises UsageError where it is none of classify's."""
     from resnext.answers.written import NoRow, written_rows
-    from resnext.sources.tables import all_columns, file_rows
+    from resnext.sources.tables import MAX_ROW_BYTES, all_columns, file_rows
 
     try:
-        yield from written_rows(file_rows(str(path), all_columns, _MAX_LINE_BYTES))
+        yield from written_rows(file_rows(str(path), all_columns, MAX_ROW_BYTES))
     except NoRow as error:
         raise UsageError(f"--from {path}: {error}; it takes what 'resnext classify -o FILE' wrote") from None

@@ -2,7 +2,8 @@
 
 import os
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from resnext.answers.truth import Names
 from resnext.disk import open_regular
 from resnext.errors import FailureCode, InputError, UsageError
 from resnext.outputs.done import DIGEST_BYTES, name_digest
-from resnext.outputs.writers.rows import exact_name
+from resnext.outputs.writers.rows import exact_name, valid_text
 from resnext.records import Label, Source
 from resnext.sources.config import FolderConfig
 from resnext.sources.folders import Tree, is_dir, walk
@@ -22,8 +23,8 @@ from resnext.sources.labelled import labelled_rows
 from resnext.sources.skipped import SkippedFiles
 from resnext.sources.splits import splits
 
-_MOST_NAMES = 100_000
-_MOST_ROWS = 20_000_000  # 400 MB
+MOST_NAMES = 100_000
+MOST_ROWS = 20_000_000  # 400 MB
 _TWO_NAMES = 0xFFFFFFFF
 # The classes of a name that no class bears: none of the model's is right.
 NO_CLASS = (-1,)
@@ -31,6 +32,9 @@ NO_CLASS = (-1,)
 
 class Truth(Protocol):
     """Says what photos show."""
+
+    def of_classes(self, names: Iterable[str]) -> "Truth":
+        """The same for a model with classes of these names."""
 
     def names(self) -> Iterator[str]:
         """Every name that may come, each once."""
@@ -44,19 +48,24 @@ class Truth(Protocol):
 
 
 class FolderTruth:
-    """What a photo shows is the name of the folder below the one that was named."""
+    """What a photo shows is the name of the folder below the one that was named; `nested`: with those in it, as a/b."""
 
-    def __init__(self, folders: Sequence[str], config: FolderConfig) -> None:
-        self._folders, self._config = folders, config
+    def __init__(self, folders: Sequence[str], config: FolderConfig, *, nested: bool = False) -> None:
+        self._folders, self._config, self._nested = folders, config, nested
+
+    def of_classes(self, names: Iterable[str]) -> "FolderTruth":
+        """The same for a model of these classes: nested where one is called a/b."""
+        return FolderTruth(self._folders, self._config, nested=any("/" in name for name in names))
 
     def names(self) -> Iterator[str]:
         """The names of the folders that hold a picture: an empty one, or one of notes, is no class."""
         found = set[str]()
-        for folder in self._folders:
-            with os.scandir(folder) as entries:
-                below = sorted((entry.name, entry.path) for entry in entries if is_dir(entry))
-            for name, path in below:
-                if name not in found and not Tree(self._config).leaves_out(name) and self._holds_pictures(path):
+        for path in self._paths():
+            pictures = (item for item in walk(path, self._config, SkippedFiles()) if isinstance(item, Source))
+            # Of a folder that is a class with all that is in it one picture is enough.
+            for picture in pictures if self._nested else islice(pictures, 1):
+                name = self.of(picture.file)
+                if name not in found:
                     found.add(name)
                     yield name
 
@@ -67,13 +76,16 @@ class FolderTruth:
             InputError: it lies in no folder below those that were named.
         """
         for folder in self._folders:
-            name, *rest = Path(os.path.relpath(file, folder)).parts
-            if rest and name not in (os.pardir, os.curdir):
-                return name
+            *folders, _ = Path(os.path.relpath(file, folder)).parts
+            if folders and folders[0] not in (os.pardir, os.curdir):
+                return valid_text("/".join(folders) if self._nested else folders[0])
         raise InputError(FailureCode.BAD_ENTRY, "it lies in no folder that says what it shows")
 
-    def _holds_pictures(self, folder: str) -> bool:
-        return any(isinstance(item, Source) for item in walk(folder, self._config, SkippedFiles()))
+    def _paths(self) -> Iterator[str]:
+        for folder in self._folders:
+            with os.scandir(folder) as entries:
+                below = sorted((entry.name, entry.path) for entry in entries if is_dir(entry))
+            yield from (path for name, path in below if not Tree(self._config).leaves_out(name))
 
 
 class ListedTruth:
@@ -98,14 +110,18 @@ class ListedTruth:
                 continue
             digests += name_digest(exact_name(row.file))
             numbers.append(self._names.setdefault(row.name, len(self._names)))
-            if len(self._names) > _MOST_NAMES:
-                raise UsageError(f"--truth {table}: more than {_MOST_NAMES:,} different names; which column has them?")
-            if len(numbers) > _MOST_ROWS:
-                raise UsageError(f"--truth {table}: more than {_MOST_ROWS:,} rows; cut it into parts")
+            if len(self._names) > MOST_NAMES:
+                raise UsageError(f"--truth {table}: more than {MOST_NAMES:,} different names; which column has them?")
+            if len(numbers) > MOST_ROWS:
+                raise UsageError(f"--truth {table}: more than {MOST_ROWS:,} rows; cut it into parts")
         if not numbers:
             raise UsageError(f"--truth {table}: {self.first_silent or 'it has no rows'}")
         self._listed = list(self._names)
         self._digests, self._numbers = _sorted(digests, numbers)
+
+    def of_classes(self, names: Iterable[str]) -> "ListedTruth":
+        """The same: a table says what it says."""
+        return self
 
     def names(self) -> Iterator[str]:
         """The names of the table, each once."""
@@ -147,9 +163,10 @@ class Right:
     """
 
     def __init__(self, truth: Truth | None, labels: Sequence[Label], names: Names, *, lenient: bool = False) -> None:
-        self._truth, self._labels, self._names, self._lenient = truth, labels, names, lenient
+        self._truth = truth and truth.of_classes(label.name for label in labels)
+        self._labels, self._names, self._lenient = labels, names, lenient
         self._real = RealLabels(labels) if truth is None else None
-        self._classes = names.all_of(truth.names()) if truth is not None and not lenient else {}
+        self._classes = names.all_of(self._truth.names()) if self._truth and not lenient else {}
         self.unknown: list[str] = []
 
     def of(self, file: str) -> tuple[str, tuple[int, ...]] | None:

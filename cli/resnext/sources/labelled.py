@@ -5,10 +5,9 @@ from typing import Any, NamedTuple
 
 from resnext.errors import UsageError
 from resnext.sources.lists import named
-from resnext.sources.tables import EXACT_COLUMN, FILE_COLUMN, file_rows
+from resnext.sources.tables import EXACT_COLUMN, FILE_COLUMN, MAX_ROW_BYTES, file_rows
 
 LABEL_COLUMN = "label"
-_MAX_LINE_BYTES = 64 << 20  # a row of all classes of a large model
 _LONGEST_NAME = 1000  # characters; what is longer is no name of a class
 # What classify calls its best class, by the form of its rows: a synset, where it has one, is told from its namesakes.
 _BEST = ("synset_1", "label_1")
@@ -35,7 +34,7 @@ def labelled_rows(table: str, file_column: str | None = None, label_column: str 
         UsageError: it can't be read, or lacks such a column.
     """
     reading = _Reading(table, file_column, label_column)
-    for number, cells, problem in file_rows(table, reading.choose, _MAX_LINE_BYTES):
+    for number, cells, problem in file_rows(table, reading.choose, MAX_ROW_BYTES):
         if problem:
             yield Labelled(number, "", "", problem)
         elif (row := reading.row(number, cells)) is not None:

@@ -13,17 +13,23 @@ _SPELLINGS: dict[str, Split] = {
 
 
 def splits(folder: str) -> dict[Split, str]:
-    """Give the parts of a folder by what they are for, as paths. None where any other folder lies beside them.
+    """Give the parts of a folder by what they are for, as paths; none where it is not divided.
 
-    A folder of one part is divided only if that part holds folders itself: train/ with photos in it is a class.
+    It is where train/ lies beside val/ or test/, whatever else does; or where it holds parts alone, which hold folders
+    themselves: a train/ with photos in it is a class.
     """
     found: dict[Split, str] = {}
-    for name in _folders_in(folder):
+    names = _folders_in(folder)
+    for name in names:
         split = _SPELLINGS.get(name.casefold())
-        if split is None or split in found:
+        if split in found:
             return {}
-        found[split] = os.path.join(folder, name)  # noqa: PTH118 - a name is kept to the byte
-    return found if all(map(_folders_in, found.values())) else {}
+        if split is not None:
+            found[split] = os.path.join(folder, name)  # noqa: PTH118 - a name is kept to the byte
+    alone = len(found) == len(names)
+    return (
+        found if all(map(_folders_in, found.values())) and (alone or len({"train", *found}) == len(found) > 1) else {}
+    )
 
 
 def _folders_in(folder: str) -> list[str]:

@@ -25,6 +25,7 @@ KINDS: dict[str, TableKind] = {
 FILE_COLUMN = "file"  # as our own output calls it: a filtered output is a list
 EXACT_COLUMN = "file_b64"
 MAX_LINE_BYTES = 1 << 20  # what has no separator for so long is no list
+MAX_ROW_BYTES = 64 << 20  # a row of all classes of a large model
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
 _CHUNK_BYTES = 1 << 16
 _GZIP = b"\x1f\x8b"

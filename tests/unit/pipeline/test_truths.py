@@ -101,6 +101,27 @@ def test_the_right_classes_of_a_name(tmp_path: Path) -> None:
     assert lenient.unknown == ["bird"]
 
 
+def test_folders_in_folders_are_classes_where_the_models_are_called_so(tmp_path: Path) -> None:
+    root = made(tmp_path, "dog/corgi/1.jpg", "dog/2.jpg", "cat/deep/3.jpg")
+    labels = [Label(0, "dog", "dog"), Label(1, "dog/corgi", "dog/corgi"), Label(2, "cat/deep", "cat/deep")]
+    right = Right(FolderTruth([str(root)], FolderConfig()), labels, Names(labels, []))
+    assert [right.of(f"{root}/{file}") for file in ("dog/corgi/1.jpg", "dog/2.jpg", "cat/deep/3.jpg")] == [
+        ("dog/corgi", (1,)), ("dog", (0,)), ("cat/deep", (2,))
+    ]  # fmt: skip
+    plain = [Label(0, "dog", "dog"), Label(1, "cat", "cat")]
+    assert Right(FolderTruth([str(root)], FolderConfig()), plain, Names(plain, [])).of(f"{root}/dog/corgi/1.jpg") == (
+        "dog",
+        (0,),
+    )
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_called_as_a_class_of_it_is(tmp_path: Path) -> None:
+    photo = tmp_path / os.fsdecode(b"caf\xe9") / "1.jpg"
+    made(tmp_path, str(photo.relative_to(tmp_path)))
+    truth = FolderTruth([str(tmp_path)], FolderConfig())
+    assert list(truth.names()) == [r"caf\xe9"] and truth.of(str(photo)) == r"caf\xe9"
+
+
 def test_photos_to_train_on_are_not_evaluated(tmp_path: Path) -> None:
     root = made(tmp_path, "train/cat/1.jpg", "val/cat/2.jpg", "test/cat/3.jpg")
     assert evaluated_folders([str(root)]) == ((str(root / "test"),), [f"{root}: evaluating {root / 'test'}"])

@@ -14,6 +14,8 @@ from resnext.sources.splits import splits
         (["Training/cat", "validation/cat", ".hidden/x"], {"train": "Training", "val": "validation"}),
         (["test/cat"], {"test": "test"}),
         (["train/cat", "ship/x"], {}),  # a class that is called so
+        (["train/cat", "test/cat", "raw/x"], {"train": "train", "test": "test"}),
+        (["val/cat", "test/cat", "raw/x"], {}),
         (["train"], {}),
         (["train/cat", "val"], {}),
         (["val/cat", "valid/cat"], {}),
@@ -21,7 +23,7 @@ from resnext.sources.splits import splits
         ([], {}),
     ],
 )
-def test_a_folder_is_divided_if_it_holds_nothing_else(
+def test_a_folder_is_divided_by_train_beside_the_others(
     tmp_path: Path, folders: list[str], expected: dict[str, str]
 ) -> None:
     for folder in folders:
