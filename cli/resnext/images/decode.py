@@ -27,6 +27,7 @@ from resnext.images.limits import DEFAULT_MAX_MEGAPIXELS, too_large
 from resnext.records import Source
 
 T = TypeVar("T")
+Reserve = Callable[[int], None]
 
 # A reduced JPEG keeps at least this many times the pixels that the resize needs on the shorter side.
 _REDUCED_DECODING_FACTOR = 2
@@ -57,7 +58,7 @@ class DecodeConfig(NamedTuple):
 def decode(
     source: Source,
     config: DecodeConfig,
-    reserve: Callable[[int], None] = lambda size: None,
+    reserve: Reserve = lambda size: None,
     frame: int | None = None,
 ) -> Image.Image:
     """Open, decode and turn upright one picture; give it in RGB, as a person would see it on white paper.
@@ -73,9 +74,16 @@ def decode(
         InputError: there is no such file, or no picture that can be shown.
     """
 
+    reserved: list[int] = []
+
+    def reserve_once(size: int) -> None:
+        if not reserved:  # a second try has what the first one had
+            reserved.append(size)
+            reserve(size)
+
     def seen(stream: BinaryIO, profile: bytes | None) -> Image.Image:
         with opened(stream, config, frame, profile) as image:
-            return as_seen(image, stream, config, reserve)
+            return as_seen(image, stream, config, reserve_once)
 
     with failures_as_input_errors(), content(source) as stream:
         return _or_mended(stream, seen)
@@ -157,7 +165,7 @@ def opened(
         yield image
 
 
-def as_seen(image: ImageFile, stream: BinaryIO, config: DecodeConfig, reserve: Callable[[int], None]) -> Image.Image:
+def as_seen(image: ImageFile, stream: BinaryIO, config: DecodeConfig, reserve: Reserve) -> Image.Image:
     """Decode an opened image and turn it upright, in RGB: the very image, where it is that already."""
     full_size, file_bytes = image.size, stream.seek(0, 2)
     if image.format == "JPEG" and config.min_shorter_side:

@@ -1,16 +1,18 @@
 """A source -> the pixels that one model's engine takes: decoding, then that model's preprocessing."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from resnext.errors import FailureCode, InputError, UsageError
 from resnext.images import preprocess, resources
 from resnext.images.budget import Budget
-from resnext.images.decode import DecodeConfig, decode
+from resnext.images.decode import DecodeConfig, Reserve, decode, frame_count
+from resnext.images.film import Film
 from resnext.images.frames import Frame
 from resnext.images.limits import DEFAULT_MAX_MEGAPIXELS
+from resnext.images.turns import Turns
 from resnext.records import PreprocessingConfig, Source
 
 if TYPE_CHECKING:
@@ -40,34 +42,62 @@ def decoding_budget() -> Budget:
     return Budget(min(DECODING_BYTES, memory // DECODING_PART), memory // ALONE_PART)
 
 
-def pixels_of(
-    decoding: Decoding, transform: "preprocess.Transform | None" = None
-) -> "Callable[[Source, Callable[[int], None]], Pixels]":
-    """Build the function from a source to the Pixels of one photo; it raises InputError for a source without any.
+class Reader:
+    """From a source to the Pixels of one photo, for any number of threads.
 
     `transform` is that of a model whose own is not a resize and centre crop; it gives normalized numbers instead of a
-    crop. The function's second argument is called with the bytes that a photo takes, before they are allocated.
+    crop.
     """
-    config = decoding.preprocessing
-    shorter_side = decoding.shorter_side if transform else preprocess.resize_target(config)
-    to_pixels = transform or preprocess.crop_for(config)
-    bounds = DecodeConfig(0 if decoding.exact else shorter_side, decoding.max_megapixels)
 
-    def load(source: Source, reserve: Callable[[int], None]) -> "Pixels":
-        of, number = (source.read.of, source.read.number) if isinstance(source.read, Frame) else (source, None)
+    def __init__(self, decoding: Decoding, transform: "preprocess.Transform | None" = None) -> None:
+        config = decoding.preprocessing
+        shorter_side = decoding.shorter_side if transform else preprocess.resize_target(config)
+        self._to_pixels = transform or preprocess.crop_for(config)
+        self._bounds = DecodeConfig(0 if decoding.exact else shorter_side, decoding.max_megapixels)
+        self._films = Turns(lambda of: Film(of, self._bounds))
+
+    def __call__(self, source: Source, reserve: Reserve) -> "Pixels":
+        """Decode one photo; `reserve` is called with the bytes that it takes, before they are allocated.
+
+        Raises:
+            InputError: it can't be decoded.
+        """
         try:
-            return to_pixels(decode(of, bounds, reserve, frame=number))
+            if isinstance(source.read, Frame):
+                with self._films.turn(source.read.of, source.read.number) as film:
+                    return self._to_pixels(film.picture(source.read.number, reserve))
+            self._films.move_on()
+            return self._to_pixels(decode(source, self._bounds, reserve))
         except MemoryError as error:  # in the resize; decoding answers for its own
             raise InputError(FailureCode.TOO_LARGE, "not enough memory to resize it") from error
 
-    return load
+    def frame_count(self, source: Source) -> int:
+        """Count the pictures of a file; raises InputError where there is none."""
+        return frame_count(source, self._bounds)
+
+    def close(self) -> None:
+        """Close the files that are open; only when no thread reads any more of them."""
+        self._films.move_on()
+
+
+class Load(Protocol):
+    """From a source to the Pixels of one photo, for any number of threads."""
+
+    def __call__(self, source: Source) -> "Pixels":
+        """Decode one photo; raises InputError where that can't be done."""
+
+    def frame_count(self, source: Source) -> int:
+        """Count the pictures of a file; raises InputError where there is none."""
+
+    def close(self) -> None:
+        """Give back what is kept between photos."""
 
 
 @contextmanager
 def decoders(
     decoding: Decoding, transform: "preprocess.Transform | None", *, isolated: bool, workers: int
-) -> "Iterator[Callable[[Source], Pixels]]":
-    """Give the function from a source to the Pixels of one photo, for `workers` threads, within this block.
+) -> "Iterator[Load]":
+    """Give what decodes photos for `workers` threads, within this block.
 
     `isolated`: each photo is decoded in a process that has limits of memory and time, and may die of it.
 
@@ -75,7 +105,8 @@ def decoders(
         UsageError: there is no isolation, on this system or for this model.
     """
     if not isolated:
-        yield loader(decoding, transform)
+        with closing(loader(decoding, transform)) as load:
+            yield load
         return
     if transform is not None:
         raise UsageError("--isolate always: this model has a preprocessing of its own, which can't be isolated")
@@ -83,17 +114,22 @@ def decoders(
         raise UsageError("--isolate always: not on this system")
     from resnext.images.processes import IsolatedLoader
 
-    with closing(IsolatedLoader(decoding, workers=workers)) as load:
-        yield load
+    with closing(IsolatedLoader(decoding, workers=workers)) as isolated_load:
+        yield isolated_load
 
 
-def loader(decoding: Decoding, transform: "preprocess.Transform | None" = None) -> "Callable[[Source], Pixels]":
-    """Build the function from a source to the Pixels of one photo, for any number of threads of this process."""
-    budget = decoding_budget()
-    pixels = pixels_of(decoding, transform)
+class Loader:
+    """From a source to the Pixels of one photo, for any number of threads of this process, which share its memory."""
 
-    def load(source: Source) -> "Pixels":
-        with budget.lease() as lease:
-            return pixels(source, lease.take)
+    def __init__(self, reader: Reader) -> None:
+        self._reader, self._budget = reader, decoding_budget()
+        self.frame_count, self.close = reader.frame_count, reader.close
 
-    return load
+    def __call__(self, source: Source) -> "Pixels":
+        with self._budget.lease() as lease:
+            return self._reader(source, lease.take)
+
+
+def loader(decoding: Decoding, transform: "preprocess.Transform | None" = None) -> Loader:
+    """Build what decodes photos in the threads of this process."""
+    return Loader(Reader(decoding, transform))

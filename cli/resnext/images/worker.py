@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from resnext.errors import InputError
+from resnext.errors import FailureCode, InputError
 from resnext.images.decode import DecodeConfig
 from resnext.images.frames import Frame
-from resnext.images.loading import Decoding, pixels_of
+from resnext.images.loading import Decoding, Reader
 from resnext.records import PreprocessingConfig, Source
 
 if TYPE_CHECKING:
@@ -31,10 +31,12 @@ MESSAGE_CHARACTERS = 300
 def serve(setup: dict[str, Any]) -> None:
     """Decode what the lines of stdin name, until they end.
 
-    A request is `{"file": …, "size": …, "frame": …}`; with a size, the content lies in the file descriptor
-    `setup["slot"]` behind the place of the crop. The answer is `{}` once the crop is in the slot, or the `code` and
-    `message` of a failure.
-    Before much memory is taken, `{"reserve": bytes}` asks for it, and an empty line grants it.
+    A request is `{"file": …, "size": …}`; with a size, the content lies in the file descriptor `setup["slot"]` behind
+    the place of the crop. `"frame"` and `"film"` are the number of a frame, and one that stands for its file from frame
+    to frame. The answer is `{}` once the crop is in the slot, or the `code` and `message` of a failure; to `"count"`
+    it is the `frames` of the file.
+    Before much memory is taken, `{"reserve": bytes}` asks for it; an empty line grants it, another has the `code` and
+    `message` of a refusal.
     """
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)  # the run ends for all of us, by closing the pipe
@@ -52,8 +54,8 @@ class _Worker:
         self._share: int = setup["share"]
         self._seconds: float = setup["seconds"]
         preprocessing = PreprocessingConfig(**setup["preprocessing"])
-        self._load = pixels_of(Decoding(preprocessing, setup["exact"], setup["max_megapixels"]))
-        self._bounds = DecodeConfig(0, setup["max_megapixels"])
+        self._read = Reader(Decoding(preprocessing, setup["exact"], setup["max_megapixels"]))
+        self._film: tuple[int, Source] | None = None
         self._own_bytes = _data_bytes()
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -62,13 +64,20 @@ class _Worker:
         try:
             with self._limited():
                 source = Source(request["file"], content)
+                if "count" in request:
+                    return {"frames": self._read.frame_count(source)}
                 if "frame" in request:
-                    source = Source(source.file, Frame(source, request["frame"], self._bounds))
-                crop = self._load(source, self._reserve)
+                    source = self._frame(source, request["film"], request["frame"])
+                crop = self._read(source, self._reserve)
                 os.pwrite(self._slot, crop.tobytes(), 0)
         except InputError as error:
             return {"code": error.code, "message": str(error)[:MESSAGE_CHARACTERS]}
         return {}
+
+    def _frame(self, of: Source, film: int, number: int) -> Source:
+        if self._film is None or self._film[0] != film:
+            self._film = film, of
+        return Source(of.file, Frame(self._film[1], number, DecodeConfig(0)))
 
     def reply(self, message: dict[str, Any]) -> None:
         os.write(self._replies, json.dumps(message).encode() + b"\n")
@@ -88,8 +97,12 @@ class _Worker:
             return
         signal.setitimer(signal.ITIMER_REAL, 0)  # to wait for others' memory takes nothing of this photo's time
         self.reply({"reserve": size})
-        if not self._requests.readline():
+        line = self._requests.readline()
+        if not line:
             os._exit(0)
+        if line.strip():
+            refusal = json.loads(line)
+            raise InputError(FailureCode(refusal["code"]), refusal["message"])
         _limit_data(self._own_bytes + max(ALLOWANCE_BYTES, 2 * size))
         signal.setitimer(signal.ITIMER_REAL, self._seconds)
 

@@ -123,13 +123,12 @@ def _run(
     job = make_job(model)
     done = job.prepare()
     passed_over = SkippedFiles()
-    sources = done.remaining(_inputs(request, passed_over))
     decoding = Decoding(model.preprocessing, request.exact, request.max_megapixels)
     workers = request.workers or resources.processors()
     # Decoding begins now, while the engine loads.
     with (
         decoders(decoding, model.transform, isolated=request.isolate == "always", workers=workers) as load,
-        LookAhead(sources, load, workers=workers) as look_ahead,
+        LookAhead(done.remaining(_inputs(request, load.frame_count, passed_over)), load, workers=workers) as look_ahead,
     ):
         gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
         answer = job.answer()
@@ -212,15 +211,30 @@ def list_inputs(request: RunRequest, done: "DoneInputs", *, as_json: bool) -> Ex
     stdout.check()
     failed = False
     try:
-        for item in without_missing(done.remaining(_inputs(request))):
-            failed |= isinstance(item, Failure)
-            stdout.write(listed(item, as_json=as_json, terminal=stdout.is_terminal))
-            if isinstance(item, Failure):
-                say(f"{item.source.file}: {item.message}")
+        with _frame_counter(request) as frame_count:
+            for item in without_missing(done.remaining(_inputs(request, frame_count))):
+                failed |= isinstance(item, Failure)
+                stdout.write(listed(item, as_json=as_json, terminal=stdout.is_terminal))
+                if isinstance(item, Failure):
+                    say(f"{item.source.file}: {item.message}")
     except ReaderGone:
         stdout.abandon()
         return ExitCode.OK
     return ExitCode.SOME_FAILED if failed else ExitCode.OK
+
+
+@contextmanager
+def _frame_counter(request: RunRequest) -> "Iterator[Callable[[Source], int]]":
+    """Give what counts the frames of a file, where the request has them decoded; for one frame each it is not asked."""
+    if request.frames == 1:
+        yield lambda source: 1
+        return
+    from resnext.images.loading import Decoding, decoders
+    from resnext.images.preprocess import from_pretrained_cfg
+
+    decoding = Decoding(from_pretrained_cfg({}), max_megapixels=request.max_megapixels)  # of no model: none is decoded
+    with decoders(decoding, None, isolated=request.isolate == "always", workers=1) as load:
+        yield load.frame_count
 
 
 def _total(request: RunRequest, look_ahead: "LookAhead", done_before: int) -> "Callable[[], int | None]":
@@ -271,7 +285,9 @@ def _check_failures(record: "Answer | Failure", progress: "RunProgress", max_err
         raise TooManyFailures(f"stopped at {which}: {record.source.file}: {record.code}: {record.message}")
 
 
-def _inputs(request: RunRequest, passed_over: "SkippedFiles | None" = None) -> "Iterator[Source | Failure]":
+def _inputs(
+    request: RunRequest, frame_count: "Callable[[Source], int]", passed_over: "SkippedFiles | None" = None
+) -> "Iterator[Source | Failure]":
     """Find the inputs that the request names; with --frames, each frame is an input."""
     from resnext.sources import find
 
@@ -284,4 +300,4 @@ def _inputs(request: RunRequest, passed_over: "SkippedFiles | None" = None) -> "
     from resnext.images.frames import each_frame
     from resnext.pipeline.look_ahead import fetched_ahead
 
-    return each_frame(fetched_ahead(found), request.frames, DecodeConfig(0, request.max_megapixels))
+    return each_frame(fetched_ahead(found), request.frames, DecodeConfig(0, request.max_megapixels), frame_count)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from resnext.errors import InputError, NoResources
 from resnext.images import processes
+from resnext.images.budget import Budget
 from resnext.images.decode import DecodeConfig
 from resnext.images.frames import each_frame
 from resnext.images.loading import Decoding, loader
@@ -31,7 +32,7 @@ CHINA = Source(str(SAMPLES / "china.jpg"))
 # What a decoder with a hole in it would do, by the name of the file.
 WICKED = """
 import os, signal, time
-from resnext.images import loading
+from resnext.images import film, loading
 decode = loading.decode
 def wicked(source, *rest, **named):
     if "exit" in source.file:
@@ -55,6 +56,12 @@ def wicked(source, *rest, **named):
                 each.reply([source.file] * 10)
     return decode(source, *rest, **named)
 loading.decode = wicked
+picture = film.Film.picture
+def wicked_picture(self, number, reserve):
+    if "second" in self._of.file and number == 1:
+        os._exit(3)
+    return picture(self, number, reserve)
+film.Film.picture = wicked_picture
 from resnext.images.worker import serve
 serve(setup)
 """
@@ -103,6 +110,61 @@ def test_frames_are_decoded_there_too(isolated: Callable[..., IsolatedLoader], t
             assert isinstance(frame, Source)
             assert np.array_equal(load(frame), in_threads(frame))
             assert tuple(load(frame)[112, 112]) == page.getpixel((0, 0))
+
+
+def test_the_frames_of_a_file_are_decoded_by_one_process(
+    isolated: Callable[..., IsolatedLoader], tmp_path: Path
+) -> None:
+    load, path = isolated(workers=2), tmp_path / "a.gif"
+    pages = [Image.new("L", (40, 30), level) for level in range(0, 200, 10)]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    assert load.frame_count(Source(str(path))) == 20
+    with ThreadPoolExecutor(2) as pool:
+        crops = list(pool.map(load, each_frame([Source(str(path))], None, DecodeConfig(0), load.frame_count)))
+    assert [crop[112, 112, 0] for crop in crops] == list(range(0, 200, 10))
+    assert len(load._all) == 1
+
+
+def test_a_frame_that_ends_its_decoder_ends_one(isolated: Callable[..., IsolatedLoader], tmp_path: Path) -> None:
+    """The frames behind it would end it again, each after a minute perhaps."""
+    load, path = isolated(), tmp_path / "second.tif"
+    pages = [Image.new("RGB", (40, 30), color) for color in ("red", "lime", "blue", "white")]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    first, *rest = each_frame([Source(str(path))], None, DecodeConfig(0), load.frame_count)
+    assert isinstance(first, Source)
+    assert load(first).shape == (224, 224, 3)
+    for frame in rest:
+        assert isinstance(frame, Source)
+        with pytest.raises(InputError, match="its decoder ended with status 3"):
+            load(frame)
+    assert load._all == set(), "a process was started for a frame behind"
+    assert load(CHINA).shape == (224, 224, 3)
+
+
+def test_a_bomb_that_is_counted_ends_a_decoder_too(isolated: Callable[..., IsolatedLoader], tmp_path: Path) -> None:
+    load = isolated()
+    with pytest.raises(InputError) as caught:
+        load.frame_count(Source(str(tmp_path / "gone.gif")))
+    assert caught.value.code == "not_found"
+    (process,) = load._idle
+    process.kill()
+    assert load.frame_count(CHINA) == 1
+    os.kill(load._idle[0]._process.pid, signal.SIGSTOP)
+    load._idle[0]._seconds = -9.9
+    with pytest.raises(InputError) as caught:
+        load.frame_count(CHINA)
+    assert caught.value.code == "timeout"
+
+
+def test_a_photo_that_gets_no_memory_takes_nobody_elses_place(
+    isolated: Callable[..., IsolatedLoader], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "decoding_budget", lambda: Budget(40 << 20, 12 << 20))
+    load, large = isolated(wicked=False), str(tmp_path / "large.png")
+    Image.new("RGB", (2000, 2000), "red").save(large)
+    for _ in range(2):
+        assert failure(load, large)[0] == "too_large"
+        assert np.array_equal(load(CHINA), loader(DECODING)(CHINA))
 
 
 def test_what_ends_a_decoder_is_one_failure(isolated: Callable[..., IsolatedLoader]) -> None:

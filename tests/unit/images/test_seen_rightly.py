@@ -116,6 +116,13 @@ def test_a_png_is_read_whatever_is_noted_in_it(photo: Image.Image, note: str, wh
     assert np.array_equal(pixels(plain[:place] + NOTES[note] + plain[place:]), np.asarray(photo))
 
 
+def test_a_png_that_is_read_twice_reserves_its_memory_once(photo: Image.Image) -> None:
+    plain, reserved = encoded(photo, "PNG"), list[int]()
+    content = plain[:-12] + NOTES["wrong checksum"] + plain[-12:]
+    decode(source(content), IN_FULL, reserved.append)
+    assert len(reserved) == 1
+
+
 def test_a_png_with_a_wrong_checksum_in_its_picture_is_broken(photo: Image.Image) -> None:
     plain = bytearray(encoded(photo, "PNG"))
     plain[30] ^= 1  # of the header
