@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "pipeline": {*SHARED, "sources", "images", "engines", "answers", "outputs", "shelf", "store", "models", "training"},
     # Answers about all of them; its trial of a photo is a small run.
-    "info": {*SHARED, "models", "store", "engines", "compiling", "shelf", "images", "pipeline", "outputs"},
+    "info": {*SHARED, "models", "store", "engines", "compiling", "shelf", "images", "pipeline", "outputs", "training"},
     "commands": {
         *SHARED,
         "models",

@@ -90,8 +90,10 @@ def train(
 
     if compute.precision == "int8":
         raise UsageError("--precision int8: train with another one, then 'resnext quantize' makes the model int8")
-    if inputs.files_from or inputs.null or inputs.frames != 1:
-        raise UsageError("--files-from, --null and --frames have no labels: give a folder of folders, or --labels-from")
+    if inputs.files_from or inputs.null or inputs.frames != 1 or inputs.shard is not None:
+        raise UsageError(
+            "train takes a folder of folders or --labels-from; --files-from, --null, --frames and --shard are of others"
+        )
     folder = _folder(inputs, labels)
     asked = requests.run_request(_of_folder(inputs, folder or str(labels.labels_from)), model, compute, run, messages)
     if training.output is None and not run.dry_run:

@@ -20,6 +20,8 @@ from resnext.store import inventory
 from resnext.store.entries import CompiledModel
 from resnext.store.inventory import StoredEntry
 from resnext.store.store import Store
+from resnext.training.card import training_facts
+from resnext.training.model_folder import read_training
 
 _SEMI_SUPERVISED = (
     "Semi-supervised (SSL). A large teacher network is trained on ImageNet-1k's labelled photos and labels the"
@@ -69,6 +71,7 @@ def _of_shelf(name: ModelName, entry: CatalogEntry, store: Store) -> dict[str, A
         "weights": _weights(entry, state),
         "compiled": compiled_row(state.compiled),
         "int8": int8_row(name, store),
+        "trained": None,
         "bibtex": bibtex(name),
     }
 
@@ -115,8 +118,14 @@ def _of_timm(name: ModelName, store: Store) -> dict[str, Any]:
         },
         "compiled": compiled_row(compiled),
         "int8": int8_row(name, store),
+        "trained": trained_row(name),
         "bibtex": bibtex(name),
     }
+
+
+def trained_row(name: ModelName) -> dict[str, Any] | None:
+    """What `resnext train` noted in a model's folder; None of any other model."""
+    return read_training(name.folder) if name.folder is not None else None
 
 
 def preprocessing_row(config: PreprocessingConfig) -> dict[str, Any]:
@@ -187,6 +196,10 @@ def show(found: dict[str, Any], page: Page) -> None:
         page.line()
         page.heading("in int8, with --precision int8")
         page.facts(quantization.facts(found["int8"]))
+    if found["trained"] is not None:
+        page.line()
+        page.heading("trained by resnext train")
+        page.facts(training_facts(found["trained"]))
     page.line()
     page.verbatim(found["bibtex"])
 

@@ -70,10 +70,10 @@ def card(name: str, base: BaseModel, classes: tuple[str, ...], training: Mapping
 def accuracy_facts(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was measured, in words, a line a way to measure."""
     titles = {
-        "random": "accuracy, cross-validated in random folds",
-        "grouped": "accuracy, photos that look alike kept together",
-        "validation": "accuracy on the validation photos",
-        "test": "accuracy on the test photos",
+        "random": "accuracy, random folds",
+        "grouped": "accuracy, look-alikes together",
+        "validation": "accuracy, validation photos",
+        "test": "accuracy, test photos",
     }
     found = []
     for key, title in titles.items():
@@ -83,6 +83,20 @@ def accuracy_facts(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
             right = f"{share['share']:.1%} ({share['low']:.1%} to {share['high']:.1%}) of {each['photos']:,} photos"
             found.append((title, f"{right}; balanced {balanced['share']:.1%}, ECE {each['ece']:.3f}"))
     return found
+
+
+def training_facts(training: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What training.json says, for people. A file of anybody's: what is not as it should be is left out."""
+    try:
+        base, data = training["base"], training["data"]
+        return [
+            ("base", f"{base['name']}, {base['architecture']}, weights {str(base['weights'])[:23]}"),
+            ("photos", f"{data['photos']:,} in {len(data['classes']):,} classes; left out {data['left_out']:,}"),
+            *accuracy_facts(training["figures"]),
+            ("command", str(training["command"])),
+        ]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return [("training.json", "is not as resnext train writes it")]
 
 
 def licence_identifier(licence: str) -> str:

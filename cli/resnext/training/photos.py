@@ -147,7 +147,7 @@ def _is_split(name: str) -> bool:
 
 def valid_name(name: str) -> str:
     """The name of a folder as text: bytes that are not UTF-8 are written out."""
-    return unicodedata.normalize("NFC", name.encode(errors="surrogateescape").decode(errors="backslashreplace"))
+    return unicodedata.normalize("NFC", os.fsencode(name).decode(errors="backslashreplace"))
 
 
 def _namesakes(names: set[str]) -> list[str]:

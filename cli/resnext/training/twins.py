@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from resnext.answers.metrics import share_of
 from resnext.training.labelled import LabelledPhoto
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 # each other, so that their part among all near pairs tells how much.
 NEARS = (0.90, 0.92, 0.94, 0.96, 0.98)
 _MOST_MIXED = 0.1
-_ROWS = 1024
+_MOST_PAIRS = 5_000_000
+_ROWS = 256
 
 
 def near_pairs(
@@ -28,16 +30,21 @@ def near_pairs(
 ) -> Iterator[tuple[int, int]]:
     """Give the pairs of rows whose features have a cosine of `near` or more; of one set each pair once.
 
-    Block by block of a matrix product: memory for 1024 rows against all.
+    Block by block of a matrix product: memory for 256 rows against all.
     """
     own = _unit(features)
-    theirs = own if others is None else _unit(others)
-    for first in range(0, len(own), _ROWS):
-        cosines = own[first : first + _ROWS] @ theirs.T
-        rows, columns = np.nonzero(cosines >= near)
+    for rows, columns in _near_blocks(own, own if others is None else _unit(others), near):
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-            if others is not None or first + row < column:
-                yield first + row, column
+            if others is not None or row < column:
+                yield row, column
+
+
+def _near_blocks(
+    own: "NDArray[np.float32]", others: "NDArray[np.float32]", near: float
+) -> "Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]":
+    for first in range(0, len(own), _ROWS):
+        rows, columns = np.nonzero(own[first : first + _ROWS] @ others.T >= near)
+        yield rows + first, columns
 
 
 def grouped(
@@ -62,18 +69,25 @@ def grouped(
 def _alike(photos: Sequence[LabelledPhoto], features: "NDArray[np.float32]") -> list[tuple[int, int]]:
     """The near pairs of one class, at the first cosine from which on few near pairs are of different classes."""
     own = _unit(features)
+    labels = np.array([photo.label for photo in photos])
     for near in NEARS:
-        same, mixed = [], 0
-        for one, other in near_pairs(own, near=near):
-            if photos[one].label == photos[other].label:
-                same.append((one, other))
-            else:
-                mixed += 1
-            if mixed > _MOST_MIXED * len(photos):
+        same: list[tuple[int, int]] = []
+        mixed = 0
+        for rows, columns in _near_blocks(own, own, near):
+            upper = rows < columns
+            alike = labels[rows] == labels[columns]
+            same += zip(rows[upper & alike].tolist(), columns[upper & alike].tolist(), strict=True)
+            mixed += int((upper & ~alike).sum())
+            if _is_mixed(mixed, len(same)):
                 break
-        if mixed <= _MOST_MIXED * (len(same) + mixed):
+        if not _is_mixed(mixed, len(same)):
             return same
     return []
+
+
+def _is_mixed(mixed: int, same: int) -> bool:
+    """Whether surely too many of the near pairs are of different classes, or there are more than copies can be."""
+    return share_of(mixed, mixed + same).low > _MOST_MIXED or same > _MOST_PAIRS
 
 
 def group_sizes(photos: Sequence[LabelledPhoto]) -> dict[str, int]:
