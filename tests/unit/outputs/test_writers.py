@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,6 @@ def test_a_listing_has_one_line_an_input(terminal: bool) -> None:
 def test_parquet_without_its_package_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     from resnext.outputs.writers import parquet
 
-    monkeypatch.setattr(parquet.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(OutputError, match=r"resnext\[parquet\]"):
         parquet.require_parquet()

@@ -1,6 +1,6 @@
 """Rows as a Parquet file (extra `parquet`), written and read a row group at a time."""
 
-import importlib.util
+import importlib
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -14,11 +14,15 @@ _ROWS_A_GROUP = 10_000  # as Python objects about 20 MB
 def require_parquet() -> None:
     """Refuse before the run what could not be written after it.
 
+    What writes is imported here: an interrupted run has two seconds for its file, and not for an import as well.
+
     Raises:
         OutputError: pyarrow is not installed.
     """
-    if importlib.util.find_spec("pyarrow") is None:
-        raise OutputError("--format parquet needs pyarrow; pip install 'resnext[parquet]'")
+    try:
+        importlib.import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise OutputError("--format parquet needs pyarrow; pip install 'resnext[parquet]'") from error
 
 
 def write_parquet(rows: Iterable[dict[str, Any]], path: Path) -> None:
