@@ -7,15 +7,18 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
-from support.program import LOOPBACK, SCRUBBED_PREFIXES, RunResnext, clean_environment, warmed
+from support.program import LOOPBACK, ONE_THREAD, SCRUBBED_PREFIXES, Heard, Once, RunResnext, clean_environment, warm
 
 
 def pytest_configure() -> None:
+    os.environ.update(ONE_THREAD)  # before a test imports torch
     # Started in the background of a script, or under nohup, pytest is told to ignore these, and what it starts would
     # inherit that; a handler is not inherited.
     for each in (signal.SIGINT, *([signal.SIGHUP] if sys.platform != "win32" else [])):
@@ -74,15 +77,41 @@ def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def warm_cache(shared_root: Path) -> Path:
-    """A cache in which the bundled model is compiled, and nothing else: tests that add or damage have their own."""
-    return warmed(shared_root, "warm-cache")
+def once(shared_root: Path) -> Once:
+    """Make a folder of this name once for all xdist workers: `once(name, make)`, where make(folder) fills it."""
+
+    def path_of(name: str, make: Callable[[Path], object]) -> Path:
+        folder, made = shared_root / name, shared_root / f".{name}.made"
+        with FileLock(shared_root / f".{name}.lock"):
+            if not made.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # what one left that failed
+                make(folder)
+                made.touch()
+        return folder
+
+    return path_of
 
 
 @pytest.fixture(scope="session")
-def maps_cache(shared_root: Path) -> Path:
-    """A cache in which graphs of maps are compiled beside the bundled model's."""
-    return warmed(shared_root, "maps-cache")
+def warm_cache(once: Once) -> Path:
+    """A cache in which the bundled model is compiled, and nothing else: tests that add or damage have their own."""
+    return once("warm-cache", warm)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(once: Once, timm: Any) -> Path:
+    """A folder with a model that is compiled in a moment. Tests do not change it."""
+    from support.tiny_model import write_tiny_model
+
+    return once("tiny-model", partial(write_tiny_model, timm=timm))
+
+
+@pytest.fixture(scope="session")
+def tiny_cache(once: Once, tiny_model: Path) -> Path:
+    """A cache in which the tiny model is compiled. Tests do not change it."""
+    from support.tiny_model import answer_of
+
+    return once("tiny-cache", lambda cache: answer_of(tiny_model, cache, Heard()))
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +15,31 @@ import pytest
 import torch
 
 from resnext.console.terminal import Notices
-from resnext.engines import EngineSpec, Graph, load_engine
-from resnext.models.catalog import CATALOG
+from resnext.engines import CLASSIFIER, EngineSpec, Graph, load_engine
+from resnext.images.loading import Decoding, loader
+from resnext.records import Source
 from resnext.shelf.shelf import ModelRequest, Shelf
 from resnext.store.store import Store
 from support.checkpoints import normalized, save_safetensors, seeded_state_dict
-from support.program import SAMPLES, RunResnext, clean_environment
+from support.family import FAMILY, FAMILY_BY_SIZE
+from support.program import SAMPLES, Once, RunResnext, clean_environment
 
-FAMILY = [entry for entry in CATALOG if entry.origin == "hub"]
 PHOTOS = sorted(path for path in SAMPLES.iterdir() if path.suffix != ".md")
 LITE0 = ("features", "-m", "lite0", "--exact")
+MAPS = Graph("multiscale", (1, 2, 3, 4))
+
+
+@pytest.fixture(scope="session")
+def maps_cache(once: Once, warm_cache: Path) -> Path:
+    """A cache in which the graphs of maps of the bundled model are compiled beside its own."""
+
+    def make(cache: Path) -> None:
+        shutil.copytree(warm_cache, cache)
+        for graph in (Graph("unpooled"), MAPS):
+            request = ModelRequest("lite0", precision="fp32", graph=graph, outputs=graph.outputs)
+            Shelf(Notices(quiet=True), Store(cache)).open(request)
+
+    return once("maps-cache", make)
 
 
 @pytest.fixture(scope="session")
@@ -42,8 +59,8 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 # -- equal to timm ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("entry", FAMILY, ids=lambda entry: entry.name)
-def test_maps_equal_timms(timm: Any, tmp_path: Path, entry: Any) -> None:
+@pytest.mark.parametrize("entry", FAMILY_BY_SIZE, ids=lambda entry: entry.name)
+def test_maps_equal_timms(timm: Any, tmp_path: Path, entry: Any, amount: Callable[[int, int], int]) -> None:
     """Seeded random weights through the shelf, fp32: the last map and the pyramid within 1e-4 of timm's."""
     state_dict = seeded_state_dict(timm, entry.timm_name)
     checkpoint = save_safetensors(state_dict, tmp_path / "weights.safetensors")
@@ -58,10 +75,11 @@ def test_maps_equal_timms(timm: Any, tmp_path: Path, entry: Any) -> None:
         unpooled = module.forward_features(pixels)
         level1, level4 = pyramid(pixels)
     shelf = Shelf(Notices(quiet=True), Store(tmp_path / "cache"))
-    for graph, expected in (
-        (Graph("unpooled"), {"unpooled": unpooled}),
+    graphs = (
         (Graph("multiscale", (1, 4)), {"level1": level1, "level4": level4}),
-    ):
+        (Graph("unpooled"), {"unpooled": unpooled}),
+    )
+    for graph, expected in graphs[: amount(2, 1 if entry is not FAMILY[0] else 2)]:
         request = ModelRequest(weights=checkpoint, precision="fp32", graph=graph, outputs=graph.outputs)
         got = shelf.open(request).load("throughput").submit(crops).result()
         assert got.keys() == expected.keys()
@@ -74,15 +92,28 @@ def test_all_kinds_of_the_bundled_model_equal_the_reference_engines(
     resnext: RunResnext, maps_cache: Path, tmp_path: Path, pooled: np.ndarray[Any, Any]
 ) -> None:
     """With its real weights, photos to files: what timm itself computes, which --engine torch runs."""
-    found: dict[str, list[dict[str, np.ndarray[Any, Any]]]] = {}
-    for kind in ("pooled", "logits", "unpooled", "multiscale"):
-        for engine in ("openvino", "torch"):
-            output = tmp_path / f"{kind}-{engine}.{'npz' if kind == 'multiscale' else 'npy'}"
-            options = ("--kind", kind, "--engine", engine, "-o", output)
-            done = resnext(*LITE0, *options, *PHOTOS[:3], cache=maps_cache)
-            assert done.returncode == 0, done.stderr
-            loaded = np.load(output)
-            found.setdefault(kind, []).append(dict(loaded) if kind == "multiscale" else {kind: loaded})
+
+    def saved(kind: str, *options: str) -> dict[str, np.ndarray[Any, Any]]:
+        output = tmp_path / f"{kind}{len(options)}.{'npz' if kind == 'multiscale' else 'npy'}"
+        done = resnext(*LITE0, "--kind", kind, "-o", output, *options, *PHOTOS[:3], cache=maps_cache)
+        assert done.returncode == 0 and "compiled" not in done.stderr, done.stderr
+        loaded = np.load(output)
+        return dict(loaded) if kind == "multiscale" else {kind: loaded}
+
+    def computed(kind: str, graph: Graph) -> dict[str, np.ndarray[Any, Any]]:
+        outputs = (kind,) if graph == CLASSIFIER else graph.outputs
+        request = ModelRequest("lite0", engine="torch", precision="fp32", graph=graph, outputs=outputs)
+        opened = Shelf(Notices(quiet=True), Store(maps_cache)).open(request)
+        load = loader(Decoding(opened.preprocessing, exact=True))
+        crops = np.stack([load(Source(str(path))) for path in PHOTOS[:3]])
+        return opened.load("latency").submit(crops).result()
+
+    graphs = {"pooled": CLASSIFIER, "logits": CLASSIFIER, "unpooled": Graph("unpooled"), "multiscale": MAPS}
+    found = {kind: (saved(kind), computed(kind, graph)) for kind, graph in graphs.items()}
+    by_torch = saved("multiscale", "--engine", "torch")
+    assert by_torch.keys() == found["multiscale"][1].keys()
+    for key, array in by_torch.items():
+        np.testing.assert_allclose(array, found["multiscale"][1][key], rtol=0, atol=1e-4)
     for kind, (ours, timms) in found.items():
         assert ours.keys() == timms.keys()
         for key, array in ours.items():

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from support.imports import imported_by
-from support.program import SAMPLES, RunResnext, clean_environment
+from support.program import SAMPLES, Once, RunResnext, clean_environment
 
 pytest.importorskip("nncf", reason="the extra int8 is not installed")
 
@@ -22,33 +22,39 @@ COFFEE = str(SAMPLES / "coffee.png")
 FEW = ("--calibrate", "20", "--validate", "20", "--agreement", "0")
 
 
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def photos(once: Once) -> Path:
     """44 parts of the sample photos, and a file that is no photo."""
-    folder = tmp_path_factory.mktemp("photos")
-    rng = np.random.default_rng(0)
-    samples = [path for path in sorted(SAMPLES.iterdir()) if path.suffix in (".jpg", ".png")]
-    for number in range(44):
-        with Image.open(samples[number % len(samples)]) as image:
-            photo = image.convert("RGB").resize((400, 400))
-        left, top = rng.integers(0, 100, 2)
-        photo.crop((left, top, left + 300, top + 300)).save(folder / f"{number}.jpg")
-    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff no photo")
-    return folder
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        rng = np.random.default_rng(0)
+        samples = [path for path in sorted(SAMPLES.iterdir()) if path.suffix in (".jpg", ".png")]
+        for number in range(44):
+            with Image.open(samples[number % len(samples)]) as image:
+                photo = image.convert("RGB").resize((400, 400))
+            left, top = rng.integers(0, 100, 2)
+            photo.crop((left, top, left + 300, top + 300)).save(folder / f"{number}.jpg")
+        (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff no photo")
+
+    return once("photos-to-quantize", make)
 
 
-@pytest.fixture(scope="module")
-def int8_cache(warm_cache: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+@pytest.fixture(scope="session")
+def int8_cache(warm_cache: Path, photos: Path, once: Once) -> tuple[Path, dict[str, Any]]:
     """A cache with the bundled model in int8, and the report that `quantize` printed. Tests do not change it."""
-    cache = tmp_path_factory.mktemp("int8") / "cache"
-    shutil.copytree(warm_cache, cache)
-    command = [sys.executable, "-m", "resnext", "quantize", str(photos), *LITE0, *FEW, "--json"]
-    environment = clean_environment(cache.parent, cache)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    assert "warning: 1 of 45 inputs can't be used" in done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
-    return cache, report
+
+    def make(folder: Path) -> None:
+        shutil.copytree(warm_cache, folder / "cache")
+        command = [sys.executable, "-m", "resnext", "quantize", str(photos), *LITE0, *FEW, "--json"]
+        environment = clean_environment(folder, folder / "cache")
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+        assert "warning: 1 of 45 inputs can't be used" in done.stderr
+        (folder / "report.json").write_text(done.stdout)
+
+    folder = once("int8", make)
+    return folder / "cache", json.loads((folder / "report.json").read_text())
 
 
 def int8_entry(cache: Path, report: dict[str, Any]) -> Path:
@@ -94,13 +100,15 @@ def test_what_was_made_in_one_precision_is_not_resumed_in_another(
     resnext: RunResnext, int8_cache: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     cache, _ = int8_cache
-    for first, then in (("int8", "auto"), ("auto", "int8")):
-        for command, name in (("classify", "rows.jsonl"), ("features", "vectors.npy")):
-            arguments = (command, COFFEE, *LITE0, "-o", str(tmp_path / f"{first}-{name}"))
-            assert resnext(*arguments, "--precision", first, cache=cache).returncode == 0
-            done = resnext(*arguments, "--precision", then, "--resume", cache=cache)
-            assert done.returncode == 2 and "can't resume" in done.stderr and "--precision" in done.stderr
-            assert resnext(*arguments, "--precision", first, "--resume", cache=cache).returncode == 0
+    for first, then, command, name in (
+        ("int8", "auto", "classify", "rows.jsonl"),
+        ("auto", "int8", "features", "vectors.npy"),
+    ):
+        arguments = (command, COFFEE, *LITE0, "-o", str(tmp_path / name))
+        assert resnext(*arguments, "--precision", first, cache=cache).returncode == 0
+        done = resnext(*arguments, "--precision", then, "--resume", cache=cache)
+        assert done.returncode == 2 and "can't resume" in done.stderr and "--precision" in done.stderr
+        assert resnext(*arguments, "--precision", first, "--resume", cache=cache).returncode == 0
 
 
 def test_features_are_there_in_int8(

@@ -38,8 +38,8 @@ def photos(tmp_path: Path) -> list[str]:
     return [*names, names[0], names[2]]
 
 
-def job_for(folder: Path, cache: Path, inputs: list[str]) -> Job:
-    options = ["-m", "lite0", "--exact", "-k", "2", "-j", "1"]
+def job_for(folder: Path, model: Path, cache: Path, inputs: list[str]) -> Job:
+    options = ["-m", str(model), "--exact", "-k", "2", "-j", "1"]
 
     def command(output: Path) -> list[str]:
         return [sys.executable, "-m", "resnext", "classify", *options, "-o", str(output), "--resume", *inputs]
@@ -70,10 +70,12 @@ def summary_of(path: Path) -> Counter[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_a_killed_run_goes_on(tmp_path: Path, warm_cache: Path, photos: list[str], ending: str) -> None:
+def test_a_killed_run_goes_on(
+    tmp_path: Path, tiny_model: Path, tiny_cache: Path, photos: list[str], ending: str
+) -> None:
     if ending == "parquet":
         pytest.importorskip("pyarrow")
-    toll = kill_and_resume(job_for(tmp_path, warm_cache, photos), tmp_path, ending, kills=4, seed=5)
+    toll = kill_and_resume(job_for(tmp_path, tiny_model, tiny_cache, photos), tmp_path, ending, kills=4, seed=5)
     assert toll == Toll(kills=4, rows=len(photos), lost=0, twice=0)
 
 
@@ -81,7 +83,8 @@ def test_a_killed_run_goes_on(tmp_path: Path, warm_cache: Path, photos: list[str
 @pytest.mark.parametrize(("ending", "kills"), [("jsonl", 34), ("csv", 33), ("parquet", 33)])
 def test_a_hundred_kills(
     tmp_path: Path,
-    warm_cache: Path,
+    tiny_model: Path,
+    tiny_cache: Path,
     photos: list[str],
     ending: str,
     kills: int,
@@ -93,7 +96,7 @@ def test_a_hundred_kills(
         pytest.importorskip("pyarrow")
     kills, inputs = amount(kills, 2), photos * amount(20, 2)
     seed = int(os.environ.get("RESUME_SEED", "1"))
-    toll = kill_and_resume(job_for(tmp_path, warm_cache, inputs), tmp_path, ending, kills=kills, seed=seed)
+    toll = kill_and_resume(job_for(tmp_path, tiny_model, tiny_cache, inputs), tmp_path, ending, kills=kills, seed=seed)
     record_property("toll", str(toll))
     print(toll)
     assert toll == Toll(kills, rows=len(inputs), lost=0, twice=0)

@@ -48,3 +48,8 @@ def fill(folder: bytes, content: bytes) -> list[bytes]:
             continue
         paths.append(path)
     return paths
+
+
+def paths_in(folder: bytes) -> list[bytes]:
+    """All files below a folder, as the file system has them."""
+    return sorted(os.path.join(each, name) for each, _, names in os.walk(folder) for name in names)  # noqa: PTH118

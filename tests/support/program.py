@@ -12,12 +12,26 @@ REPO = Path(__file__).resolve().parents[2]
 SAMPLES = REPO / "sample_images"
 HOSTILE = REPO.parent / "shared" / "hostile"
 
-# Whatever the machine says about terminals, hubs and proxies must not reach a test.
-SCRUBBED_PREFIXES = ("RESNEXT_", "HF_", "HUGGINGFACE_", "XDG_", "TRANSFORMERS_", "TORCH_HOME", "COLUMNS", "NO_COLOR")
+# Whatever the machine says about terminals, hubs, proxies and bytecode must not reach a test.
+SCRUBBED_PREFIXES = (
+    *("RESNEXT_", "HF_", "HUGGINGFACE_", "XDG_", "TRANSFORMERS_", "TORCH_HOME", "COLUMNS", "NO_COLOR"),
+    "PYTHONDONTWRITEBYTECODE",  # who starts the program twice has its bytecode
+)
 LOOPBACK = ("127.", "::1", "localhost")
+# Torch's threads spin while they wait for each other, on the cores of the other tests.
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
+
+PROGRAM = [sys.executable, "-m", "resnext"]
+# With a minute for what it cleans up after a signal: what a user's machine does in two seconds takes a busy one longer.
+PATIENT = [
+    *(sys.executable, "-c"),
+    "from resnext.console import interrupts\ninterrupts.CLEAN_UP_SECONDS = 60\n"
+    "from resnext.__main__ import main\nmain()",
+]
 
 RunResnext = Callable[..., "subprocess.CompletedProcess[str]"]
+Once = Callable[[str, Callable[[Path], object]], Path]
 
 
 class Heard(Notices):
@@ -39,6 +53,7 @@ def clean_environment(home: Path, cache: Path) -> dict[str, str]:
         if not name.startswith(SCRUBBED_PREFIXES) and "proxy" not in name.lower()
     }
     return kept | {
+        **ONE_THREAD,
         "HOME": str(home),
         "RESNEXT_CACHE": str(cache),
         "HF_HOME": str(home / "hub"),
@@ -60,11 +75,8 @@ def all_printed(terminal: int) -> bytes:
         printed += chunk
 
 
-def warmed(shared_root: Path, name: str) -> Path:
-    """Make a cache for all xdist workers with the bundled model compiled in it."""
-    cache = shared_root / name
-    environment = clean_environment(shared_root / "home", cache)
-    # The store's own lock makes the other workers wait for the first one's build.
+def warm(cache: Path) -> None:
+    """Compile the bundled model into a cache."""
     command = [sys.executable, "-m", "resnext", "classify", "-m", "lite0", str(SAMPLES / "coffee.png")]
+    environment = clean_environment(cache.parent / "home", cache)
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
-    return cache

@@ -1,0 +1,35 @@
+"""What tests of the program share."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.hostile_names import fill
+from support.program import PROGRAM, SAMPLES, Once, clean_environment
+
+
+@pytest.fixture
+def hostile_folder(tmp_path: Path) -> bytes:
+    """A photo under each hostile name; those that this file system takes."""
+    folder = os.fsencode(tmp_path / "hostile")
+    fill(folder, (SAMPLES / "coffee.png").read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def result_of(once: Once, warm_cache: Path) -> Callable[[str, str], Path]:
+    """Give a folder in which a command has written of one photo `out.ENDING`. Tests copy it."""
+
+    def finished(command: str, ending: str) -> Path:
+        def make(folder: Path) -> None:
+            folder.mkdir()
+            options = [command, "-m", "lite0", "-o", str(folder / f"out.{ending}"), str(SAMPLES / "coffee.png")]
+            environment = clean_environment(folder.parent / "home", warm_cache)
+            subprocess.run([*PROGRAM, *options], env=environment, check=True, capture_output=True, timeout=120)
+
+        return once(f"{command}-{ending}", make)
+
+    return finished
