@@ -107,6 +107,11 @@ class InputError(ResnextError):
         self.code = code
 
 
+def too_large(what: str) -> InputError:
+    """Make the error of an input that is more than the bounds allow; `what` says how much, and of what."""
+    return InputError(FailureCode.TOO_LARGE, what)
+
+
 def cant_read(number: int) -> InputError:
     """Say in words that the system refused to open or read a file, by its error number."""
     return InputError(*_REFUSALS.get(number, (FailureCode.READ_ERROR, f"can't read it: {os.strerror(number)}")))
@@ -124,9 +129,12 @@ _REFUSALS = {
 }
 
 
-def first_line(error: BaseException, lines: int = 1) -> str:
-    """Give what a library's error says first, or its class where it says nothing; at most 200 characters."""
-    said = [line.strip() for line in str(error).splitlines() if line.strip()]
+def first_line(error: BaseException, lines: int = 1, skip: str = "\n") -> str:
+    """Give what a library's error says first, or its class where it says nothing; at most 200 characters.
+
+    Lines that begin with `skip` say nothing.
+    """
+    said = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith(skip)]
     return " ".join(said[:lines])[:200] if said else type(error).__name__
 
 

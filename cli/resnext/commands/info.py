@@ -214,8 +214,9 @@ def _ask(question: QuestionOptions, store: "Store", offline: bool) -> "tuple[dic
         return citation.report(question.model, store, offline), citation.show
     if question.model is not None:
         from resnext.info import card
+        from resnext.shelf.choice import named
 
-        return card.report(card.named(question.model, store, offline), store), card.show
+        return card.report(named(question.model, store, offline), store), card.show
     from resnext.info import shelf_table
 
     return shelf_table.report(store, offline), shelf_table.show

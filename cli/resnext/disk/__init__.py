@@ -2,12 +2,18 @@
 
 import os
 import stat
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
-_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO that nobody writes to would wait for ever
+# Flags for os.open that one of the systems lacks. Without NONBLOCK, opening a FIFO that nobody writes to would wait for
+# ever; without BINARY, bytes would be taken for text.
+if sys.platform == "win32":
+    NONBLOCK, NOFOLLOW, BINARY = 0, 0, os.O_BINARY
+else:
+    NONBLOCK, NOFOLLOW, BINARY = os.O_NONBLOCK, os.O_NOFOLLOW, 0
 
 
 class NotRegular(OSError):
@@ -36,28 +42,56 @@ def read_regular(path: Path, max_bytes: int | None = None) -> bytes:
         return file.read() if max_bytes is None else file.read(max_bytes)
 
 
-def replace_file(path: Path, pieces: Iterable[bytes | memoryview], prefix: str = ".new-") -> None:
-    """Write a file whole or not at all: under a temporary name that begins with `prefix`, then move it into place.
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write all bytes. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_in_place(
+    path: Path, write: Callable[[int], object], temporary: Path, *, mode: int = 0o666, sync: bool = True
+) -> int:
+    """Put a new file in a place, whole or not at all: `write` is given its descriptor while it has a `temporary` name.
+
+    With `sync` it is on the disk before it takes its place. An earlier file's mode stays. Gives the descriptor, open.
 
     Raises:
         OSError: it can't be written; an earlier file at `path` is unchanged.
     """
-    import tempfile
-
-    handle, temporary = tempfile.mkstemp(prefix=prefix, dir=path.parent)
+    descriptor = os.open(temporary, os.O_RDWR | BINARY | os.O_CREAT | os.O_EXCL, mode)
     try:
-        with os.fdopen(handle, "wb") as file:
-            for piece in pieces:
-                file.write(piece)
-        Path(temporary).replace(path)
+        write(descriptor)
+        if sync:
+            os.fsync(descriptor)
+        with suppress(FileNotFoundError):
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
+        temporary.replace(path)
     except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
+        os.close(descriptor)
+        temporary.unlink(missing_ok=True)
         raise
+    return descriptor
+
+
+def replace_file(path: Path, pieces: Iterable[bytes | memoryview], prefix: str = ".new-") -> None:
+    """Write a file of the user's alone, whole or not at all, under a name of its own that begins with `prefix`.
+
+    Several processes may write it at once. It is not synced: whoever reads it checks it.
+
+    Raises:
+        OSError: it can't be written; an earlier file at `path` is unchanged.
+    """
+
+    def write(descriptor: int) -> None:
+        for piece in pieces:
+            write_all(descriptor, piece)
+
+    os.close(write_in_place(path, write, path.with_name(f"{prefix}{os.urandom(8).hex()}"), mode=0o600, sync=False))
 
 
 def _opener(path: str, flags: int) -> int:
-    descriptor = os.open(path, flags | _NONBLOCK)
+    descriptor = os.open(path, flags | NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise NotRegular(0, "not a regular file", path)

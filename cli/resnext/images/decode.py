@@ -16,14 +16,14 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from resnext.errors import FailureCode, InputError, cant_read, first_line
+from resnext.errors import FailureCode, InputError, cant_read, first_line, too_large
 from resnext.images import headers, limits, png
 from resnext.images.boxes import check_whole, clean_aperture
 from resnext.images.color import to_rgb
 from resnext.images.content import content
 from resnext.images.formats import HEAD_BYTES, format_of, open_image
 from resnext.images.jpeg import check_scans
-from resnext.images.limits import DEFAULT_MAX_MEGAPIXELS, too_large
+from resnext.images.limits import DEFAULT_MAX_MEGAPIXELS
 from resnext.records import Source
 
 T = TypeVar("T")

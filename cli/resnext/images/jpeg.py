@@ -3,7 +3,8 @@
 import re
 from typing import BinaryIO
 
-from resnext.images.limits import MAX_JPEG_SCANS, too_large
+from resnext.errors import too_large
+from resnext.images.limits import MAX_JPEG_SCANS
 
 _CHUNK_BYTES = 1 << 20
 # In the data of a scan a 0 follows every 255 that is no marker; restarts (D0 to D7) belong to the scan.

@@ -1,8 +1,8 @@
-"""What one picture may cost: bytes of its file, pixels, scans, memory; and the one refusal for more."""
+"""What one picture may cost: bytes of its file, pixels, scans, memory."""
 
 from PIL import Image
 
-from resnext.errors import FailureCode, InputError
+from resnext.errors import too_large
 
 MAX_FILE_BYTES = 1 << 30
 DEFAULT_MAX_MEGAPIXELS = 200.0
@@ -28,11 +28,6 @@ _CODEC = {"JPEG2000": 16, "AVIF": 8, "HEIF": 8, "JXL": 16, "WEBP": 12}
 _OPENING = {"JXL": 16, "WEBP": 12, "GIF": 1, "ICO": 8}
 _LATER_FRAME = {"GIF": 12, "HEIF": 4}
 _PROGRESSIVE_JPEG = 6  # the coefficients of three full channels, two bytes each, whatever size is decoded
-
-
-def too_large(what: str) -> InputError:
-    """Make the error for a picture or file that is more than the bounds allow; `what` says of what, and how much."""
-    return InputError(FailureCode.TOO_LARGE, what)
 
 
 def check_file(size: int) -> None:

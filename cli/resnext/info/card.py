@@ -7,15 +7,15 @@ from typing import Any
 from resnext.engines.openvino.processor import int8_graph
 from resnext.errors import ModelError
 from resnext.info import quantization
+from resnext.info.citation import bibtex
 from resnext.info.page import Page, age_text, millions_text, size_text
-from resnext.models import catalog, weights
+from resnext.models import weights
 from resnext.models.catalog import CatalogEntry, ModelName, ResNeXtShape
-from resnext.models.citations import bibtex
 from resnext.models.hub import find_cached
 from resnext.models.licences import licence_terms
 from resnext.models.timm_names import check_name
 from resnext.records import PreprocessingConfig
-from resnext.shelf.choice import STATE_TEXTS, Asked, ModelState, StateName, auto_choice, config_of, state_of
+from resnext.shelf.choice import STATE_TEXTS, Asked, ModelState, StateName, config_of, state_of
 from resnext.store import inventory
 from resnext.store.entries import CompiledModel
 from resnext.store.inventory import StoredEntry
@@ -29,11 +29,6 @@ _SEMI_SUPERVISED = (
     " fine-tuned on ImageNet-1k itself (Yalniz et al. 2019, arXiv 1905.00546)."
 )
 _SUPERVISED = "Supervised, on ImageNet-1k; ported from Google's TensorFlow weights."
-
-
-def named(model: str, store: Store, offline: bool) -> ModelName:
-    """Resolve a model's name; "auto" is what it means now."""
-    return catalog.resolve(auto_choice(store, offline).name if catalog.is_auto(model) else model)
 
 
 def report(name: ModelName, store: Store) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from resnext.errors import ModelError, UsageError
-from resnext.info.card import named
 from resnext.info.page import Column, Page
 from resnext.info.search import matches, with_wildcards
 from resnext.models import weights
@@ -12,7 +11,7 @@ from resnext.models.catalog import ModelName
 from resnext.models.checkpoints import num_classes_of
 from resnext.models.timm_names import check_name
 from resnext.records import Label
-from resnext.shelf.choice import Asked, config_of, contents_of
+from resnext.shelf.choice import Asked, config_of, contents_of, named
 from resnext.store import inventory
 from resnext.store.store import Store
 

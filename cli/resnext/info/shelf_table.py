@@ -1,17 +1,17 @@
 """The shelf: every model with its published figures, cost and licence, and whether it is here or to be downloaded."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from resnext.info.page import Page, millions_text
+from resnext.info.page import Column, Page, millions_text
 from resnext.models.catalog import CATALOG, CatalogEntry
 from resnext.shelf.choice import STATE_TEXTS, auto_choice, state_of
 from resnext.store.store import Store
 
 _FIGURES = ("top-1", "top-5", "ReaL", "params", "GFLOPs", "input", "download")
-_NAME_WIDTH = max(len(entry.name) for entry in CATALOG)
-_LICENCE_WIDTH = 12
-_ONE_LINE_WIDTH = 124  # columns from which a model needs one line
-_TWO_LINES_WIDTH = 76
+_OTHERS = (Column("licence"), Column("state"))
+_ONE_TABLE_WIDTH = 124  # columns that all of a model takes
+_TWO_TABLES_WIDTH = 80  # and its figures alone
 
 
 def report(store: Store, offline: bool) -> dict[str, Any]:
@@ -46,11 +46,14 @@ def model_row(entry: CatalogEntry, store: Store) -> dict[str, Any]:
 
 
 def show(found: dict[str, Any], page: Page) -> None:
-    """One line a model where there is room for it, else two, else a paragraph."""
-    if page.width >= _ONE_LINE_WIDTH:
-        _show_lines(found, page, one_line=True)
-    elif page.width >= _TWO_LINES_WIDTH:
-        _show_lines(found, page, one_line=False)
+    """One table where there is room for it, else one of the figures and one of the rest, or a paragraph a model."""
+    figures = [Column(title, "right") for title in _FIGURES]
+    if page.width >= _ONE_TABLE_WIDTH:
+        _table(found, page, [*figures, *_OTHERS], lambda row: (*_figures(row), _licence(row), _state(row)))
+    elif page.width >= _TWO_TABLES_WIDTH:
+        _table(found, page, figures, _figures)
+        page.line()
+        _table(found, page, _OTHERS, lambda row: (_licence(row), _state(row)))
     else:
         _show_paragraphs(found, page)
     auto = found["auto"]
@@ -63,17 +66,11 @@ def show(found: dict[str, Any], page: Page) -> None:
     page.line("CC-BY-NC 4.0: not for commercial use. More about one: resnext info MODEL")
 
 
-def _show_lines(found: dict[str, Any], page: Page, *, one_line: bool) -> None:
-    header = f"  {'model':<{_NAME_WIDTH}}" + "".join(f"  {title:>{_width(title)}}" for title in _FIGURES)
-    page.heading(header + (f"  {'licence':<{_LICENCE_WIDTH}}  state" if one_line else ""))
-    for row in found["models"]:
-        cells = "".join(f"  {text:>{_width(title)}}" for title, text in zip(_FIGURES, _figures(row), strict=True))
-        line = f"{_mark(row)} {row['name']:<{_NAME_WIDTH}}{cells}"
-        if one_line:
-            page.line(f"{line}  {_licence(row):<{_LICENCE_WIDTH}}  {_state(row)}", _style(row))
-        else:
-            page.line(line, _style(row))
-            page.line(f"    {_licence(row)}, {_state(row)}", "dim")
+def _table(
+    found: dict[str, Any], page: Page, columns: Sequence[Column], cells: Callable[[dict[str, Any]], tuple[str, ...]]
+) -> None:
+    rows = [(f"{_mark(row)} {row['name']}", *cells(row)) for row in found["models"]]
+    page.table([Column("  model"), *columns], rows, ["bold" if row["auto"] else "" for row in found["models"]])
 
 
 def _show_paragraphs(found: dict[str, Any], page: Page) -> None:
@@ -96,10 +93,6 @@ def _figures(row: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _width(title: str) -> int:
-    return {"params": 7, "input": 7}.get(title, len(title))
-
-
 def _licence(row: dict[str, Any]) -> str:
     return str(row["licence"]).split(" (")[0]
 
@@ -111,7 +104,3 @@ def _state(row: dict[str, Any]) -> str:
 
 def _mark(row: dict[str, Any]) -> str:
     return "*" if row["auto"] else " "
-
-
-def _style(row: dict[str, Any]) -> str:
-    return "bold" if row["auto"] else ""

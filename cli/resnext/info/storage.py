@@ -95,8 +95,7 @@ def _entry_row(entry: StoredEntry, now: float) -> dict[str, Any]:
 
 def _entry_cells(row: dict[str, Any]) -> tuple[str, ...]:
     model = row["timm_name"] or row["name"]
-    origin = row["weights_from"] or ""
-    name = f"{model}, {origin}" if origin.startswith("file ") else model
+    name = f"{model}, {row['weights_from']}" if row["weights_from"] else model
     state = "in use" if row["in_use"] else f"unused: {row['unused_because']}"
     return name, size_text(row["size_bytes"]), age_text(row["age_seconds"]), state
 

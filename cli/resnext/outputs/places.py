@@ -1,19 +1,19 @@
 """Files as results are written: held against other runs, written whole, replaced whole, none in another's place."""
 
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from resnext.disk import BINARY, write_all, write_in_place
 from resnext.errors import OutputError, UsageError
 
 if sys.platform != "win32":  # there two runs on one file are not told apart
     import fcntl
 
-_READ_WRITE = os.O_RDWR | getattr(os, "O_BINARY", 0)
+_READ_WRITE = os.O_RDWR | BINARY
 
 
 def check_folder(name: str, path: Path) -> None:
@@ -78,13 +78,6 @@ def temporary_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.resnext")
 
 
-def write_all(descriptor: int, data: bytes | memoryview) -> None:
-    """Write all bytes. Raises OSError."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
 def replace_file(path: Path, content: bytes) -> None:
     """Write a small file whole or not at all: beside its place, then moved there.
 
@@ -94,24 +87,11 @@ def replace_file(path: Path, content: bytes) -> None:
     os.close(_replaced(path, lambda descriptor: write_all(descriptor, content)))
 
 
-def _replaced(path: Path, write: Callable[[int], None], lock: Callable[[int], None] | None = None) -> int:
-    """Put a new file in a place, whole or not at all; gives its descriptor, open and locked."""
+def _replaced(path: Path, write: Callable[[int], None]) -> int:
+    """Put a new file in a place under the one name that we give: what a killed run left is taken over by the next."""
     temporary = temporary_of(path)
     temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, _READ_WRITE | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        if lock is not None:
-            lock(descriptor)
-        write(descriptor)
-        os.fsync(descriptor)
-        with suppress(FileNotFoundError):
-            shutil.copymode(path, temporary)
-        temporary.replace(path)
-    except OSError:
-        os.close(descriptor)
-        temporary.unlink(missing_ok=True)
-        raise
-    return descriptor
+    return write_in_place(path, write, temporary)
 
 
 class HeldFiles:
@@ -157,7 +137,12 @@ class HeldFiles:
 
     def replace(self, path: Path, write: Callable[[int], None]) -> int:
         """Put a new file in the place of one, whole or not at all, and hold that; gives its descriptor."""
-        descriptor = _replaced(path, write, self._lock)
+
+        def write_locked(descriptor: int) -> None:
+            self._lock(descriptor)
+            write(descriptor)
+
+        descriptor = _replaced(path, write_locked)
         self.drop(path)
         self._descriptors[path] = descriptor
         return descriptor

@@ -204,7 +204,7 @@ def list_inputs(request: RunRequest, done: "DoneInputs", *, as_json: bool) -> Ex
     A line is the path; control characters in it, such as a line break, are escaped. JSON Lines have the exact name.
     """
     from resnext.outputs import ReaderGone, Stdout
-    from resnext.outputs.writers.listing import listed
+    from resnext.outputs.writers.lines import listed
     from resnext.sources import without_missing
 
     stdout = Stdout()

@@ -85,6 +85,11 @@ def auto_choice(store: Store, offline: bool) -> AutoChoice:
     return choose_auto(inventory.find(store, key) is not None, offline, HubPause(store.root))
 
 
+def named(model: str, store: Store, offline: bool) -> ModelName:
+    """Resolve a model's name; "auto" is what it means now."""
+    return catalog.resolve(auto_choice(store, offline).name if catalog.is_auto(model) else model)
+
+
 class Asked(NamedTuple):
     """The model of a request. `weights` is a file of the user's own; without it a model's published weights, or those
     of its folder, are meant.

@@ -16,8 +16,8 @@ from typing import Literal
 from resnext.errors import FailureCode, UsageError
 from resnext.records import Failure, Source
 from resnext.sources import stdin
+from resnext.sources.bounds import archive_kind
 from resnext.sources.config import ListConfig
-from resnext.sources.contents import archive_kind
 from resnext.sources.tables import (
     EXACT_COLUMN,
     FILE_COLUMN,

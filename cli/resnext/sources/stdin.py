@@ -10,7 +10,7 @@ import stat
 import sys
 
 from resnext.errors import FailureCode, InputError
-from resnext.sources.contents import refuse_archive, too_large
+from resnext.sources.bounds import over_max_file_size, refuse_archive
 
 NAME = "-"
 _CHUNK_BYTES = 1 << 20
@@ -46,7 +46,7 @@ def read_image(max_bytes: int) -> bytes:
             while chunk := stream.read(_CHUNK_BYTES):
                 content += chunk
                 if len(content) > max_bytes:
-                    raise too_large(max_bytes)
+                    raise over_max_file_size(max_bytes)
     except OSError as error:
         raise InputError(FailureCode.READ_ERROR, f"can't read stdin: {error.strerror}") from error
     refuse_archive(content, "save it, and name the file")

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from resnext.errors import FailureCode, InputError
 from resnext.records import Failure, Source
 from resnext.sources.addresses import shown
+from resnext.sources.bounds import over_max_file_size, refuse_archive
 from resnext.sources.config import FetchConfig
-from resnext.sources.contents import refuse_archive, too_large
 from resnext.sources.folders import is_picture, natural_key
 from resnext.threads import within
 
@@ -64,7 +64,7 @@ def _read(address: str, config: FetchConfig) -> bytes:
 
     content = _in_time(config.timeout, read)
     if len(content) > config.max_bytes:
-        raise too_large(config.max_bytes)
+        raise over_max_file_size(config.max_bytes)
     refuse_archive(content, "save it first, or name one member: zip://MEMBER::ADDRESS")
     return content
 

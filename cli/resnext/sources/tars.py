@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from resnext.errors import FailureCode, InputError, cant_read
+from resnext.errors import FailureCode, InputError, cant_read, too_large
 from resnext.records import Failure, Source
-from resnext.sources.contents import BOMB_BYTES, BOMB_RATIO, UNPACKING_BYTES, too_large
+from resnext.sources.bounds import BOMB_BYTES, BOMB_RATIO, UNPACKING_BYTES, over_max_file_size
 
 if TYPE_CHECKING:
     import lzma
@@ -50,7 +50,7 @@ def members(path: str, wanted: Callable[[str], bool], max_bytes: int) -> Iterato
             if not info.isreg():
                 yield Failure(source, FailureCode.NOT_A_FILE, "a link or device in an archive")
             elif info.size > max_bytes:
-                yield Failure(source, FailureCode.TOO_LARGE, str(too_large(max_bytes)))
+                yield Failure(source, FailureCode.TOO_LARGE, str(over_max_file_size(max_bytes)))
             elif plain and not info.issparse():
                 yield Source(source.file, read=_Slice(path, info.offset_data, info.size), path=path)
             else:
@@ -68,7 +68,7 @@ def read_member(path: str, name: str, max_bytes: int) -> bytes:
             if not info.isreg():
                 raise InputError(FailureCode.NOT_A_FILE, "a link, folder or device in an archive")
             if info.size > max_bytes:
-                raise too_large(max_bytes)
+                raise over_max_file_size(max_bytes)
             return _content(archive, info)
     raise InputError(FailureCode.NOT_FOUND, "no such member in this archive")
 
@@ -226,7 +226,7 @@ class _Xz:
             except self._lzma.LZMAError as error:
                 if "Memory usage limit" in str(error):
                     words = f"unpacking it takes more than {UNPACKING_BYTES / 1e6:.0f} MB of memory"
-                    raise InputError(FailureCode.TOO_LARGE, words) from error
+                    raise too_large(words) from error
                 raise
         return bytes(content)
 
@@ -263,5 +263,5 @@ class _Forward:
         self.last = self._stream.read(size)
         self._position += len(self.last)
         if self._raw is not None and self._position > BOMB_BYTES + BOMB_RATIO * self._raw.tell():
-            raise InputError(FailureCode.TOO_LARGE, "a decompression bomb: it is read no further")
+            raise too_large("a decompression bomb: it is read no further")
         return self.last

@@ -26,8 +26,8 @@ import httpx2
 from resnext.errors import FailureCode, InputError
 from resnext.records import Source
 from resnext.sources.addresses import shown
+from resnext.sources.bounds import over_max_file_size, refuse_archive
 from resnext.sources.config import FetchConfig
-from resnext.sources.contents import refuse_archive, too_large
 from resnext.sources.web_client import MAX_REDIRECTS, web_client
 
 _RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -123,7 +123,7 @@ class Fetcher:
         limit = self._config.max_bytes
         announced = response.headers.get("Content-Length", "")
         if announced.isdecimal() and int(announced[:20]) > limit:
-            raise too_large(limit)
+            raise over_max_file_size(limit)
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
         if encoding not in _ENCODINGS:
             raise InputError(FailureCode.HTTP, "sent in an encoding that was not asked for")
@@ -132,7 +132,7 @@ class Fetcher:
         async for chunk in response.aiter_bytes():  # unpacked, a MiB at most at once
             content += chunk
             if len(content) > limit:
-                raise too_large(limit)
+                raise over_max_file_size(limit)
         return bytes(content)
 
     @functools.cached_property

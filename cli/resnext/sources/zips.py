@@ -13,7 +13,7 @@ from typing import Any
 
 from resnext.errors import FailureCode, InputError, cant_read
 from resnext.records import Failure, Source
-from resnext.sources.contents import BOMB_BYTES, BOMB_RATIO, UNPACKING_BYTES, too_large
+from resnext.sources.bounds import BOMB_BYTES, BOMB_RATIO, UNPACKING_BYTES, over_max_file_size
 
 # The table of contents is held in memory: about a million members.
 _MAX_TABLE_BYTES = 128 << 20
@@ -69,7 +69,7 @@ class ZipArchive:
         if problem is not None:
             raise problem
         if info.file_size > self._max_bytes:
-            raise too_large(self._max_bytes)
+            raise over_max_file_size(self._max_bytes)
         with self._lock:
             self._left -= info.file_size
             if self._left < 0:

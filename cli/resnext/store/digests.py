@@ -3,11 +3,11 @@
 import json
 import mmap
 import os
-import threading
 from pathlib import Path
 from typing import Any
 
 from resnext.disk import open_regular
+from resnext.threads import in_thread
 
 _PIECE_BYTES = 32 << 20
 
@@ -50,10 +50,9 @@ def digest_of_bytes(content: bytes | memoryview | mmap.mmap) -> str:
         if len(places) <= 1:
             digest(0)
         else:
-            other = threading.Thread(target=digest, args=(1,), name="digest")
-            other.start()
+            other = in_thread(lambda: digest(1), name="digest")
             try:
                 digest(0)
             finally:
-                other.join()  # it looks at the same pages
+                other.result()  # it looks at the same pages
         return xxhash.xxh3_128_hexdigest(b"".join(digests))

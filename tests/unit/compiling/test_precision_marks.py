@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from resnext.compiling import convert
-from resnext.compiling.precision_marks import mark_depthwise
+from resnext.compiling.convert import mark_depthwise
 from resnext.engines import Graph
 from resnext.engines.openvino.importing import import_openvino
 

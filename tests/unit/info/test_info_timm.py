@@ -10,6 +10,7 @@ from resnext.errors import ModelError, UsageError
 from resnext.info import card, checkpoint_card, citation, classes, search
 from resnext.info.page import Page
 from resnext.models.catalog import CATALOG
+from resnext.shelf.choice import named
 from resnext.store.store import Store
 from support.checkpoints import seeded_state_dict
 
@@ -31,7 +32,7 @@ def shown(room: Any, found: dict[str, Any], width: int = 80) -> str:
 
 @pytest.mark.parametrize("name", [SMALL, "mobilenetv3_small_050"])
 def test_any_timm_classifier_has_a_card(store: Store, name: str) -> None:
-    row = card.report(card.named(name, store, offline=True), store)
+    row = card.report(named(name, store, offline=True), store)
     assert (row["num_classes"], row["num_features"]) == (1000, 1024)
     assert row["licence"] == "apache-2.0" and row["state"] == "download"
     assert "1.6 M parameters" in shown(card, row) and "@misc{rw2019timm" in row["bibtex"]
@@ -39,7 +40,7 @@ def test_any_timm_classifier_has_a_card(store: Store, name: str) -> None:
 
 def test_a_model_without_a_classifier_is_said_to_be_unusable(store: Store) -> None:
     name = "vit_small_patch14_dinov2.lvd142m"
-    row = card.report(card.named(name, store, offline=True), store)
+    row = card.report(named(name, store, offline=True), store)
     assert "can't be used here" in " ".join(shown(card, row).split())
     with pytest.raises(ModelError, match="no classes"):
         classes.report("*", name, None, store, offline=True)

@@ -10,7 +10,7 @@ import pytest
 from resnext.errors import FailureCode
 from resnext.outputs.vectors.index import index_line
 from resnext.outputs.writers import WRITERS, OutputConfig
-from resnext.outputs.writers.listing import listed
+from resnext.outputs.writers.lines import listed
 from resnext.outputs.writers.parquet import write_parquet
 from resnext.records import Classified, Failure, Label, Prediction, Source
 

@@ -16,7 +16,7 @@ from resnext.errors import FailureCode, OutputError, UsageError
 from resnext.outputs import choose_format
 from resnext.outputs.results.whole import WHOLE_FORMATS
 from resnext.outputs.writers import FORMATS, PACKED, WRITERS, OutputConfig, format_for
-from resnext.outputs.writers.listing import listed
+from resnext.outputs.writers.lines import listed
 from resnext.outputs.writers.template import parse_template
 from resnext.records import Classified, Failure, Label, Prediction, Source
 from support.tables import read_tsv

@@ -11,7 +11,7 @@ from resnext.engines.openvino.importing import NodeMaker, new_core
 from resnext.engines.openvino.normalize import Normalization
 from resnext.engines.openvino.processor import this_processor
 from resnext.engines.openvino.wide_groups import widen_groups
-from resnext.errors import ModelError
+from resnext.errors import ModelError, first_line
 
 if TYPE_CHECKING:
     from resnext.records import Pixels
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # them it only spills the caches (75 photos a second at 4, 89 at 1, on two cores with AVX512-BF16).
 _BATCH_WITH_AMX = 8
 _BATCH_WITHOUT_AMX = 1
+_WHERE = "Exception from"  # its errors begin with lines that name a place in its source
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
@@ -58,7 +59,7 @@ class OpenVINOEngine:
             imported = cached.load(core, graph, config, bf16)
         except RuntimeError as error:
             raise ModelError(
-                f"the compiled model can't be run: {_first_line(error)}; where memory is limited"
+                f"the compiled model can't be run: {first_line(error, skip=_WHERE)}; where memory is limited"
                 " (ulimit -v, a container), that is the likely reason"
             ) from error
         self._compiled = imported.compiled
@@ -102,7 +103,7 @@ class _Inference:
         try:
             self._request.wait()
         except RuntimeError as error:
-            raise ModelError(f"the model failed on a batch: {_first_line(error)}") from error
+            raise ModelError(f"the model failed on a batch: {first_line(error, skip=_WHERE)}") from error
         # Copies: the request's own memory is overwritten by its next batch.
         arrays = {
             name: np.array(self._request.get_tensor(name).data[: self._count], np.float32)
@@ -118,8 +119,3 @@ def in_bf16(core: Any, precision: Precision) -> bool:
     if precision == "bf16" and not able:
         raise ModelError("this CPU has no bf16; use --precision auto or fp32")
     return able and precision != "fp32"
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line for line in str(error).strip().splitlines() if line and not line.startswith("Exception from")]
-    return lines[0] if lines else type(error).__name__

@@ -3,7 +3,6 @@
 import importlib
 import sys
 import threading
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import ModelError
+from resnext.threads import in_thread
 
 _CONVERTER = "openvino.tools.ovc"
 _importing = threading.Lock()
@@ -54,16 +54,9 @@ def new_core() -> Any:
         ModelError: openvino is not installed, or can't be loaded.
     """
     core = import_openvino().Core()
-    # What fails here fails again where the core is used.
-    loading = threading.Thread(target=_load_plugin, args=(core,), name="plugin")
-    loading.start()
-    loading.join()
+    loading = in_thread(lambda: core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"), name="plugin")
+    loading.exception()  # waits; what fails here fails again where the core is used
     return core
-
-
-def _load_plugin(core: Any) -> None:
-    with suppress(RuntimeError):
-        core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class NodeMaker:

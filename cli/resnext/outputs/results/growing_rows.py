@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from resnext.disk import write_all
 from resnext.outputs.done import ByteRanges, DoneInputs
-from resnext.outputs.places import HeldFiles, write_all
+from resnext.outputs.places import HeldFiles
 from resnext.outputs.results.stored import StoredRow
 
 _COPY_BYTES = 1 << 20

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from resnext.disk import write_all
 from resnext.errors import UsageError
 from resnext.outputs.done import DoneInputs
-from resnext.outputs.places import real_path, write_all
+from resnext.outputs.places import real_path
 from resnext.outputs.results.growing_rows import GrowingRows
 from resnext.outputs.results.result import Result
 from resnext.outputs.results.stored import LINE_FORMATS, StoredRow, stored_rows

@@ -6,14 +6,14 @@ import stat
 import sys
 from pathlib import Path
 
+from resnext.disk import NOFOLLOW, NONBLOCK, write_all
 from resnext.errors import FailureCode, InputError
 from resnext.outputs.sidecars.packet import MAX_BYTES, refuse
 
 if sys.platform != "win32":
     import fcntl
 
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # a FIFO in its place would wait for ever
+_NO_LINK = NOFOLLOW | NONBLOCK  # nor a FIFO, which would wait for ever
 
 
 class SidecarFile:
@@ -29,7 +29,7 @@ class SidecarFile:
         self._status: os.stat_result | None = None
         self.data: bytes | None = None
         try:
-            descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW | _NONBLOCK)
+            descriptor = os.open(path, os.O_RDONLY | _NO_LINK)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -69,7 +69,7 @@ class SidecarFile:
     def _write(self, data: bytes) -> None:
         # One name a sidecar: what a killed run left is taken over by the next one, and never piles up.
         temporary = self.path.with_name(f".{self.path.name}.resnext")
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | _NOFOLLOW | _NONBLOCK, 0o666)
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise refuse(f"{temporary.name} is in the way")
@@ -77,7 +77,7 @@ class SidecarFile:
             _lock(descriptor, temporary)
             try:
                 file.truncate(0)
-                _write_all(descriptor, data)
+                write_all(descriptor, data)
                 self._keep_mode_and_owner(descriptor)
                 os.fsync(descriptor)
                 self._check_unchanged()
@@ -106,12 +106,6 @@ class SidecarFile:
 
 def _version(status: os.stat_result | None) -> tuple[int, ...] | None:
     return None if status is None else (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def _lock(descriptor: int, path: Path) -> None:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from resnext.outputs.places import write_all
+from resnext.disk import write_all
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,11 +1,14 @@
 """JSON Lines, and one JSON array. In pipes and files ASCII only, valid for every parser; on a terminal for people."""
 
 import json
+import re
 from typing import Any, TextIO
 
 from resnext.console.terminal import printable
-from resnext.outputs.writers.rows import OutputConfig, row_of
-from resnext.records import Classified, Failure
+from resnext.outputs.writers.rows import OutputConfig, error_keys, exact_name, file_keys, row_of
+from resnext.records import Classified, Failure, Source
+
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
 def json_line(row: dict[str, Any], *, terminal: bool = False) -> str:
@@ -58,3 +61,13 @@ class JsonArrayWriter:
 
     def end(self) -> None:
         self._stream.write(ARRAY_END)
+
+
+def listed(item: Source | Failure, *, as_json: bool, terminal: bool) -> bytes:
+    """Give one input of a --dry-run as a line: JSON, or its exact name where that fits a line for no terminal."""
+    file = (item.source if isinstance(item, Failure) else item).file
+    if as_json:
+        return f"{json_line({**file_keys(file), **error_keys(item)}, terminal=terminal)}\n".encode()
+    if terminal:
+        return f"{printable(file)}\n".encode()
+    return exact_name(_CONTROL.sub(lambda match: printable(match[0]), file)) + b"\n"

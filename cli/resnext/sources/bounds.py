@@ -1,6 +1,6 @@
 """What holds for every content that is read whole into memory: addresses, stdin, members of archives."""
 
-from resnext.errors import FailureCode, InputError
+from resnext.errors import FailureCode, InputError, too_large
 
 # An archive that grows like this is a bomb: photos hardly shrink, and films and text not a hundredfold.
 BOMB_BYTES, BOMB_RATIO = 1 << 30, 200
@@ -14,9 +14,9 @@ _ARCHIVES = {
 }
 
 
-def too_large(max_bytes: int) -> InputError:
-    """The error of a content beyond the bound."""
-    return InputError(FailureCode.TOO_LARGE, f"more than {max_bytes / 1e6:g} MB (--max-file-size)")
+def over_max_file_size(max_bytes: int) -> InputError:
+    """Make the error of a content beyond the bound that --max-file-size sets."""
+    return too_large(f"more than {max_bytes / 1e6:g} MB (--max-file-size)")
 
 
 def refuse_archive(content: bytes | bytearray, instead: str) -> None:
