@@ -60,7 +60,7 @@ class _Group(TyperGroup):
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command; `help` is one too, and what is none is told from a path."""
+        """Find the command; `help` is one too. A path in its place is answered with what to type."""
         name, *rest = args
         if name == "help":
             if not rest:

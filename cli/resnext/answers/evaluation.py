@@ -1,4 +1,4 @@
-"""Answers held against what is right, from logits: classes, tags, and what a calibration asks for."""
+"""Compares answers with the right ones, from logits: classes, tags, and what a calibration asks for."""
 
 from typing import Any
 

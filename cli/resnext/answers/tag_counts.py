@@ -1,4 +1,4 @@
-"""Tags held against what is right: at each certainty how many photos get one, and how many of those are right."""
+"""Compares tags with the right ones: counts, at each certainty, the photos that get one and the tags that are right."""
 
 from collections import Counter
 from typing import Any

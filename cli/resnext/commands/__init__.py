@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "classify": "Label photos: the best ImageNet classes of each, with their probabilities.",
     "tag": "Write tags of photos into XMP sidecars beside them; photos themselves are never touched.",
-    "evaluate": "Hold a model's answers against what is right, on photos of your own.",
+    "evaluate": "Measure how often a model is right, on photos of your own.",
     "features": "Save what the network sees of photos: vectors and maps for numpy, scikit-learn, FAISS.",
     "train": "Teach a model your own classes: photos in folders that are called as they are, or in a table.",
     "quantize": "Make a model twice as fast in int8, and measure on your own photos how far its labels agree.",

@@ -100,7 +100,7 @@ def classify(
     path = None if str(output.output) == "-" else output.output
     notices = messages.notices()
     if file.resume and path is not None:
-        model = requests.model_to_go_on_with(model, path, notices)
+        model = requests.model_to_continue_with(model, path, notices)
     request = ClassifyRequest(
         run=requests.run_request(inputs, model, compute, run, messages),
         labels=answers.labels,

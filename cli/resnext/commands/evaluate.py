@@ -97,7 +97,7 @@ def evaluate(
     compute: ComputeOptions,
     messages: MessageOptions,
 ) -> ExitCode:
-    """Hold a model's answers against what is right, on photos of your own.
+    """Measure how often a model is right, on photos of your own.
 
     They lie in folders that are named after what they show: a class (synset, name or index) or a tag, or "none" for
     photos of nothing that the model knows; of train/, val/ and test/ the last is taken. Exit status: 0 evaluated, 1

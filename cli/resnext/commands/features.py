@@ -92,7 +92,7 @@ def features(
     target = _target(layout, output.index, file, to_stdout=to_stdout)
     notices = messages.notices()
     if file.resume and not to_stdout:
-        model = requests.model_to_go_on_with(model, path, notices)
+        model = requests.model_to_continue_with(model, path, notices)
     asked = requests.run_request(inputs, model, compute, run, messages)
     request = FeaturesRequest(
         # Always one way to compute: a photo's numbers must not depend on how many come with it.

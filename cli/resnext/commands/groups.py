@@ -23,7 +23,7 @@ class WrongValue(Exception):
 
 
 class Argument:
-    """What a command takes without a name in front; `offers` gives what a shell completes it with."""
+    """A value that a command takes without an option's name; `offers` gives what a shell completes it with."""
 
     def __init__(self, *, metavar: str, help: str, offers: Callable[[], list[str]] | None = None) -> None:
         self.metavar, self.help, self.offers = metavar, help, offers
@@ -76,7 +76,7 @@ class Field(NamedTuple):
 
     @property
     def metavar(self) -> str:
-        """What stands for its value in the help; empty where it takes none."""
+        """The name of its value in the help; empty for an option without a value."""
         return self.option.metavar or "|".join(self.choices)
 
     @property
@@ -86,7 +86,7 @@ class Field(NamedTuple):
 
     @property
     def parser(self) -> Callable[[str], Any] | None:
-        """What reads its value; None where it takes none."""
+        """The function that reads its value; None for an option without a value."""
         kinds = {self.kind, *get_args(self.kind)}
         if self.choices:
             return _choice(self.choices)
@@ -136,7 +136,7 @@ class MessageOptions(OptionGroup):
     help: Annotated[bool, HelpOption("--help", "-h", help="Show this message and exit.")] = False
 
     def notices(self) -> Notices:
-        """What tells people, as loudly as they wish."""
+        """Make the object that tells people, as loudly as they wish."""
         return Notices(quiet=self.quiet, verbose=self.verbose)
 
 
@@ -196,7 +196,7 @@ def print_page(text: str) -> None:
         raise OutputError(f"stdout: can't write: {error.strerror}") from error
     else:
         return
-    # What is still buffered can't be written either: let the last flush end in nothing.
+    # What is still buffered can't be written either: the last flush leads nowhere.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
@@ -206,7 +206,7 @@ def print_page(text: str) -> None:
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
-    """What reads a whole number within bounds, both of them allowed."""
+    """Give a reader of whole numbers within these bounds, both of them allowed."""
 
     def read(value: str) -> int:
         try:
@@ -221,7 +221,7 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 
 
 def number(least: float, most: float) -> Callable[[str], float]:
-    """What reads a number within bounds, both of them allowed; neither inf nor nan is one."""
+    """Give a reader of numbers within these bounds, both of them allowed; inf and nan are refused."""
 
     def read(value: str) -> float:
         try:
@@ -236,7 +236,7 @@ def number(least: float, most: float) -> Callable[[str], float]:
 
 
 def shown(value: object) -> str:
-    """A value as an error line repeats it: of a long one the beginning."""
+    """Give a value as an error line repeats it: of a long one the beginning."""
     text = str(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 

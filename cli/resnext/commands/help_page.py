@@ -60,7 +60,7 @@ def command_page(command: Command, width: int) -> str:
 
 
 def _name(field: Field, option: Option) -> str:
-    """The spellings of an option, short ones first, and what stands for its value."""
+    """Give the spellings of an option, short ones first, and the name of its value."""
     by_length = sorted(field.spellings, key=lambda name: len(name) - len(name.lstrip("-")))
     names = ", ".join(by_length).replace("/", " / ")
     return names if field.kind is bool or option.count else f"{names} {field.metavar}"
@@ -85,7 +85,7 @@ def _head(usage: str, about: str, width: int) -> list[str]:
 
 
 def _section(title: str, rows: Iterable[tuple[str, str]], width: int) -> list[str]:
-    """A heading and, in two columns, what stands below it."""
+    """Write a heading and its rows in two columns."""
     rows = list(rows)
     column = min(max(len(name) for name, _ in rows), _NAME_WIDTH) + _INDENT
     lines = ["", f"{title}:"]

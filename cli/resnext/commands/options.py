@@ -1,4 +1,4 @@
-"""The groups of options that commands share: spelling, type, default, help. One command's own are in its room."""
+"""The groups of options that commands share: spelling, type, default, help. Those of one command are in its file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +42,7 @@ def size(value: str) -> Size:
 
 
 def channels(least: float, most: float) -> Callable[[str], Channels]:
-    """What reads a number for each channel, within bounds; one number stands for all three."""
+    """Give a reader of one number for each channel, within bounds; a single number counts for all three."""
 
     def read(value: str) -> Channels:
         numbers = [number(least, most)(each.strip()) for each in value.split(",", 3)]
@@ -269,7 +269,7 @@ class FileOptions(OptionGroup):
         bool, Option("--overwrite", help="Replace an existing --output file, once the new one is complete.")
     ] = False
     resume: Annotated[
-        bool, Option("--resume", help="Go on with the --output file: do what it lacks, and what failed, again.")
+        bool, Option("--resume", help="Continue the --output file: do what is missing, and again what failed.")
     ] = False
 
 

@@ -73,7 +73,7 @@ def _flat(command: Command) -> Callable[..., None]:
 
 
 def _told(field: Field, title: str) -> Any:
-    """What Typer is told of an option or argument."""
+    """Give Typer's own declaration of an option or argument."""
     told: dict[str, Any] = {"help": field.option.help, "parser": _reader(field.parser), "autocompletion": field.offers}
     if isinstance(field.option, Argument):
         return typer.Argument(metavar=field.metavar, rich_help_panel=title, **told)
@@ -84,7 +84,7 @@ def _told(field: Field, title: str) -> Any:
 
 
 def _reader(parser: Callable[[str], Any] | None) -> Callable[[str], Any] | None:
-    """The reader of a value with Typer's own error for one that is wrong."""
+    """Give the reader with Typer's own error for a wrong value."""
     if parser is None:
         return None
 

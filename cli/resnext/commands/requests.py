@@ -46,8 +46,8 @@ def run_request(
     )
 
 
-def model_to_go_on_with(model: "ModelOptions", result: Path, notices: "Notices") -> "ModelOptions":
-    """For --resume with --model auto: the model that the rows of the result were made with, and say so."""
+def model_to_continue_with(model: "ModelOptions", result: Path, notices: "Notices") -> "ModelOptions":
+    """For --resume with --model auto: give the model that made the rows of the result, and say so."""
     from resnext.outputs.run_note import model_in_note
 
     name = model_in_note(result) if model.model.lower() == "auto" and model.weights is None else None

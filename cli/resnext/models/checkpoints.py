@@ -1,4 +1,4 @@
-"""What a checkpoint holds, told by names and shapes alone; of a safetensors file the header suffices, without torch."""
+"""What a checkpoint holds, known by names and shapes alone; a safetensors file needs no torch."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A weights file on this machine: what it is, told by its bytes, and its digest.
+"""A weights file on this machine: its kind, known by its bytes, and its digest.
 
 Nothing is unpickled here, and of an archive only the list of members is read.
 """

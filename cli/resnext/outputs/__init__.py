@@ -43,7 +43,7 @@ class OutputRequest(NamedTuple):
 
     @property
     def resumable(self) -> Path | None:
-        """The file that --resume goes on with; None for stdout, and for formats that are not read back."""
+        """The file that --resume continues; None for stdout, and for formats that are not read back."""
         return self.path if self.format not in ("table", "template") else None
 
     def target(self) -> "ResultFile | Stdout":
@@ -79,7 +79,7 @@ def choose_format(explicit: str | None, *, json: bool, template: str | None, out
 
 
 def check_output(request: OutputRequest) -> Iterator[tuple[str, Path]]:
-    """Refuse an output that can't be, before a model is loaded for it; gives what will be written, and where.
+    """Refuse an output that can't be written, before a model is loaded; give what will be written, and where.
 
     Raises:
         UsageError: options that contradict each other; a file that exists.
@@ -116,7 +116,7 @@ class Output:
         self._wrote = False
 
     def __enter__(self) -> "Output":
-        """Open the target and write what stands before the first row.
+        """Open the target and write what comes before the first row.
 
         Raises:
             ReaderGone, OutputError: as `write`.

@@ -30,7 +30,7 @@ class DoneInputs:
         self.skipped = 0
 
     def add(self, name: bytes, *, ok: bool = True) -> bool:
-        """Note that the input of this exact name was done (once more); gives whether its row stays."""
+        """Note that the input of this exact name was done (once more); give whether its row stays."""
         if not ok or (self.since and _changed_at(name) > self.since):
             return False
         self._digests += name_digest(name)

@@ -1,4 +1,4 @@
-"""Files as results are written: held against other runs, written whole, replaced whole, none in another's place."""
+"""Files of results: locked against other runs, written and replaced whole, none in another's place."""
 
 import os
 import stat
@@ -74,7 +74,7 @@ def check_apart(written: Iterable[tuple[str, Path]]) -> None:
 
 
 def temporary_of(path: Path) -> Path:
-    """Where a file is written before it takes its place: a name that only we give."""
+    """The name under which a file is written before it is moved to its place; only we use it."""
     return path.with_name(f".{path.name}.resnext")
 
 
@@ -105,7 +105,7 @@ class HeldFiles:
         self._descriptors: dict[Path, int] = {}
 
     def take(self, path: Path) -> bool:
-        """Open and lock a file; gives whether it is there.
+        """Open and lock a file; give whether it is there.
 
         Raises:
             OutputError: another run has it.
@@ -136,7 +136,7 @@ class HeldFiles:
         return self._descriptors[path]
 
     def replace(self, path: Path, write: Callable[[int], None]) -> int:
-        """Put a new file in the place of one, whole or not at all, and hold that; gives its descriptor."""
+        """Replace a file by a new one, whole or not at all, and keep that open and locked; give its descriptor."""
 
         def write_locked(descriptor: int) -> None:
             self._lock(descriptor)
@@ -148,12 +148,12 @@ class HeldFiles:
         return descriptor
 
     def drop(self, path: Path) -> None:
-        """Let one go."""
+        """Close one file, which unlocks it."""
         with suppress(KeyError, OSError):
             os.close(self._descriptors.pop(path))
 
     def close(self) -> None:
-        """Let all go."""
+        """Close all files, which unlocks them."""
         for path in list(self._descriptors):
             self.drop(path)
 

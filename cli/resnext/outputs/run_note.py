@@ -37,7 +37,7 @@ class RunNote(NamedTuple):
 
 
 def note_of(path: Path) -> Path:
-    """Where the note of a result file stands."""
+    """The path of the note of a result file."""
     return path.with_name(f"{path.name}.run.json")
 
 
@@ -83,7 +83,7 @@ def read_note(path: Path) -> RunNote | None:
 
 
 def check_note(path: Path, note: RunNote | None, settings: Settings, *, versions: tuple[int, ...] = ()) -> RunNote:
-    """Refuse to go on with the rows of `path` if other settings made them; gives the note.
+    """Refuse to continue the rows of `path` if other settings made them; give the note.
 
     `versions` are those of earlier notes that are understood.
 

@@ -44,7 +44,7 @@ class Stdout:
         return sys.stdout is not None and sys.stdout.isatty()
 
     def open(self) -> bool:
-        """Give whether the rows begin here, which on stdout they always do."""
+        """Give whether there are no rows yet, which is always so on stdout."""
         return True
 
     def write(self, data: bytes) -> None:
@@ -62,7 +62,7 @@ class Stdout:
         return
 
     def abandon(self) -> None:
-        """What is still buffered can't be written either: let the interpreter's last flush end in nothing."""
+        """Lead what is still buffered nowhere: the interpreter's last flush could not write it either."""
         if sys.stdout is not None and not sys.stdout.closed:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, sys.stdout.fileno())

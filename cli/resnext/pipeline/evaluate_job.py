@@ -1,4 +1,4 @@
-"""What is `evaluate`'s own in a run: answers are held against what is right, and a calibration is kept on wish."""
+"""The job of `evaluate`: compares answers with the right ones, and stores a calibration where one is asked for."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""`evaluate --from`: what classify wrote earlier is held against what is right. No model runs."""
+"""`evaluate --from`: compares what classify wrote earlier with what is right. No model runs."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is `features`' own in a run: the engine's arrays become checked vectors and maps, which go to files."""
+"""The job of `features`: makes checked vectors and maps of the engine's arrays, and writes them to files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

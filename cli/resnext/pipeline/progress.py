@@ -19,7 +19,7 @@ _LINE_SECONDS = 60.0
 
 
 class RunProgress:
-    """Counts records. `total` gives the number of inputs to do once it is known, None before.
+    """Counts records. `total` gives the number of inputs to do, None until it is known.
 
     `skipped` gives how many were left out because an earlier run has done them; neither they nor failures count for the
     rate. `verb` says what was done to those that worked. `abstained` tells of which there was nothing to say, and

@@ -47,7 +47,7 @@ class QuantizeRequest(NamedTuple):
 
 
 def quantize(request: QuantizeRequest, notices: "Notices") -> dict[str, Any]:
-    """Make the int8 graph, or find that it was made of the same photos; gives its report.
+    """Make the int8 graph, or find one that was made of the same photos; give its report.
 
     Raises:
         UsageError: there are too few photos.
@@ -106,7 +106,7 @@ class Validation:
         self.digest = hashlib.sha256(photos.tobytes()).hexdigest()
 
     def verdict(self, load: "Load") -> "Verdict":
-        """Hold the answers of int8 against those of fp32."""
+        """Compare the answers of int8 with those of fp32."""
         from resnext.answers.agreement import agreement
         from resnext.shelf.quantized import Verdict
 

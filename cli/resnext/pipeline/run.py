@@ -62,7 +62,7 @@ class RunRequest(NamedTuple):
 
 
 class Sink(Protocol):
-    """Takes records, each at once; what was taken stays, however the run ends."""
+    """Writes each record at once; what was written stays, however the run ends."""
 
     def write(self, record: "Answer | Failure") -> None: ...
 

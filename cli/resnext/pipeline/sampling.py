@@ -1,4 +1,4 @@
-"""A sample of many photos: always the same of the same inputs, spread over all of them, in memory for its own size."""
+"""A sample of many photos: the same for the same inputs, spread over all of them; its memory is bounded."""
 
 import hashlib
 import os

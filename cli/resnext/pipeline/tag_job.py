@@ -95,7 +95,7 @@ class Tagging:
 
 
 def tag_from(path: Path, request: SidecarRequest, output: OutputRequest, max_errors: int | None) -> ExitCode:
-    """Write what an earlier `classify --tags` found, without a model; gives the exit code.
+    """Write what an earlier `classify --tags` found, without a model; give the exit code.
 
     Raises:
         ResnextError: a line is no such row, or the rows can't be written; sidecars that were written stay.

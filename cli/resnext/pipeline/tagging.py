@@ -18,7 +18,7 @@ class TagRequest(NamedTuple):
 
 
 def open_tagger(request: TagRequest, model: "OpenedModel", labels: "tuple[Label, ...]", notices: "Notices") -> "Tagger":
-    """Read the vocabulary and choose the certainty; tells when nothing was measured for the model.
+    """Read the vocabulary and choose the threshold; say so where nothing was measured for the model.
 
     Raises:
         UsageError: the vocabulary has a fault.

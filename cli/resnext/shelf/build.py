@@ -60,7 +60,7 @@ class Built(NamedTuple):
 
 
 class Builder:
-    """Makes what is not there yet; tells the user what is downloaded, how large it is and under which licence."""
+    """Compiles what is missing; says what is downloaded, how large it is and under which licence."""
 
     def __init__(self, notices: Notices, store: Store, hub_pause: HubPause) -> None:
         self._notices = notices

@@ -1,4 +1,4 @@
-"""The first step: which model a request means now, told by a look at the disk. The network is not asked here."""
+"""The first step: which model a request means now, found on the disk. The network is not asked here."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -34,7 +34,7 @@ class ModelState(NamedTuple):
 
 
 def state_of(entry: CatalogEntry, store: Store) -> ModelState:
-    """Tell how near a model of the shelf is; what is nearest counts: compiled, bundled, cached, to be downloaded."""
+    """Find the state of a model of the shelf: compiled, else bundled, else cached, else to be downloaded."""
     from resnext.store import inventory
 
     compiled = inventory.find(store, request_keys.published(catalog.resolve(entry.name)))
@@ -47,7 +47,7 @@ def state_of(entry: CatalogEntry, store: Store) -> ModelState:
 
 
 class AutoChoice(NamedTuple):
-    """The model that `--model auto` takes now, and why in words that follow the name.
+    """The model that `--model auto` takes now; `reason` completes a sentence that begins with its name.
 
     With `asks_hub` it has to be downloaded first; the bundled one is used where that fails.
     """
@@ -58,7 +58,7 @@ class AutoChoice(NamedTuple):
 
 
 def choose_auto(compiled: bool, offline: bool, pause: HubPause) -> AutoChoice:
-    """Tell what `--model auto` takes; `compiled` says whether the default model is, for what is to be computed."""
+    """Choose the model of `--model auto`; `compiled` says whether the default one is compiled for this computation."""
     default = catalog.resolve(catalog.DEFAULT_MODEL).entry
     assert default is not None
     if compiled:
@@ -78,7 +78,7 @@ def choose_auto(compiled: bool, offline: bool, pause: HubPause) -> AutoChoice:
 
 
 def auto_choice(store: Store, offline: bool) -> AutoChoice:
-    """Tell what `classify` takes for `--model auto` now."""
+    """Choose the model that `classify` takes for `--model auto` now."""
     from resnext.store import inventory
 
     key = request_keys.published(catalog.resolve(catalog.DEFAULT_MODEL))
@@ -130,7 +130,7 @@ def config_of(name: ModelName) -> "ModelConfig | None":
 
 
 def own_checkpoint(model: str, path: Path, store: Store, graph: str = request_keys.CLASSIFIER, size: str = "") -> Asked:
-    """Tell which architecture a checkpoint is of: the one that is named, or else the one that the file tells.
+    """Find the architecture of a checkpoint: the one that is named, else the one that the file states or shows.
 
     Raises:
         UsageError: the name is that of a model with weights of its own.
@@ -147,7 +147,7 @@ def own_checkpoint(model: str, path: Path, store: Store, graph: str = request_ke
 
 
 def architecture_of(path: Path) -> str:
-    """Tell by what a checkpoint states, or else by its tensors' shapes, which of timm's architectures it is of.
+    """Find timm's architecture of a checkpoint by what it states, else by the shapes of its tensors.
 
     Raises:
         ModelError: it can't be read, or tells nothing.
@@ -173,7 +173,7 @@ def architecture_of(path: Path) -> str:
 
 
 def contents_of(found: "WeightsFile") -> "CheckpointContents":
-    """Tell what a checkpoint holds; torch is needed for a pickled one alone.
+    """Read what a checkpoint holds; only a pickled one needs torch.
 
     Raises:
         ModelError: it is damaged, or can't be read without running code from it.

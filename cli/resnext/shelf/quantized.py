@@ -1,4 +1,4 @@
-"""The int8 graph of a compiled model: made once of the user's own photos, kept beside the model, and found again.
+"""The int8 graph of a compiled model: made once with the user's own photos and stored beside the model.
 
 It is an entry of the store of its own, with all that an entry promises; its report says how it was measured.
 """
@@ -49,7 +49,7 @@ class Judge(Protocol):
     """Measures int8 graphs on validation photos. `load` gives an engine of the graph in a precision."""
 
     def verdict(self, load: Load) -> Verdict:
-        """Tell how far int8 agrees with fp32."""
+        """Measure how far int8 agrees with fp32."""
 
     def speed(self, load: Load) -> dict[str, float | None]:
         """Photos a second in each precision that this processor has."""

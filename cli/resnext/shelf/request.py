@@ -60,7 +60,7 @@ class ModelRequest(NamedTuple):
 
 
 class OpenedModel(NamedTuple):
-    """A model that is ready. `load(tuning)` gives its engine, tuned so unless the request says how.
+    """A model that is ready. `load(tuning)` gives its engine, tuned like that unless the request states another tuning.
 
     `weights_digest` tells its weights and, if it has any, its own settings from all others. `transform` is timm's own,
     where the model's is not a resize and centre crop.
@@ -77,7 +77,7 @@ class OpenedModel(NamedTuple):
 
 
 def what_is_left(preprocessing: PreprocessingConfig) -> PreprocessingConfig | None:
-    """Tell what an engine has to do of the preprocessing: normalize, but for a model that gets timm's own transform."""
+    """Give what the engine does of the preprocessing: it normalizes, unless a model gets timm's own transform."""
     from resnext.images.preprocess import is_supported
 
     return preprocessing if is_supported(preprocessing) else None

@@ -38,7 +38,7 @@ class Recalled(NamedTuple):
 
 
 class Shelf:
-    """Finds, builds and opens models; tells the user what takes long and what was not as asked."""
+    """Finds, builds and opens models; says what takes long and what differs from what was asked."""
 
     def __init__(self, notices: Notices, store: Store | None = None) -> None:
         self._notices = notices
@@ -277,7 +277,7 @@ def _key(asked: Asked, request: ModelRequest) -> str:
 
 
 def _identity(weights_digest: str, settings: str) -> str:
-    """The weights alone tell a published model; one's own classes and preprocessing are as much a part of it."""
+    """Give what identifies a model: the weights of a published one; of an own one also classes and preprocessing."""
     return digest_of([weights_digest, settings]) if settings else weights_digest
 
 

@@ -46,7 +46,7 @@ class CacheFile(NamedTuple):
         return None
 
     def has_room_for(self, size: int) -> bool:
-        """Whether the folder takes a file of `size` bytes."""
+        """Tell whether a file of `size` bytes fits into the folder."""
         import shutil
 
         try:

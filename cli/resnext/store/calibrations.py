@@ -26,7 +26,7 @@ def recall_calibration(root: Path, weights_digest: str) -> Calibration | None:
 
 
 def keep_calibration(root: Path, weights_digest: str, calibration: Calibration, about: dict[str, object]) -> Path:
-    """Keep it, whole or not at all, in place of an earlier one; `about` is for people. Gives where it stands.
+    """Store a calibration, whole or not at all, in place of an earlier one; `about` is for people. Give its path.
 
     Raises:
         OutputError: it can't be written.

@@ -50,7 +50,7 @@ class Provenance(NamedTuple):
 
 
 def current_provenance(timm_name: str, weights_digest: str, graph: str, settings: str = "") -> Provenance:
-    """Tell what the installed versions would make.
+    """Give the provenance that the installed versions would make.
 
     Raises:
         ModelError: timm or openvino is not installed.
@@ -160,7 +160,7 @@ def read_entry(folder: Path) -> tuple[CompiledModel, dict[str, list[str | int]]]
 
 
 def checked_entry(folder: Path, provenance: Provenance, *, with_graph: bool = True) -> CompiledModel:
-    """Read an entry and hold every file against its digest: 10 ms for 100 MB, against about 350 ms for a start.
+    """Read an entry and verify the digest of every file: 10 ms for 100 MB; a start takes about 350 ms.
 
     Without the graph its files are left alone, and are not to be used.
     """

@@ -186,7 +186,7 @@ class Store:
             shutil.rmtree(aside, ignore_errors=True)
 
     def folder_of(self, provenance: Provenance) -> Path:
-        """Where the entry for `provenance` stands, or would stand."""
+        """The folder of the entry for `provenance`, which may not exist."""
         # Only the key identifies; the name in front is for people who look, so it is cut to harmless characters.
         name = "".join(c if c.isascii() and (c.isalnum() or c in "_.") else "_" for c in provenance.timm_name)
         return self.compiled / f"{name.strip('.')[:60]}-{provenance.key}"

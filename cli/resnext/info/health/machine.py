@@ -7,7 +7,7 @@ from typing import Any
 from resnext.engines.openvino.processor import this_processor
 from resnext.images.resources import processors
 
-# What is told of them, as Linux calls them.
+# The features that are reported, by Linux's names.
 _TOLD = (
     "avx2", "avx512f", "avx512_vnni", "avx_vnni", "i8mm", "asimddp", "avx512_bf16", "bf16", "amx_bf16", "amx_int8",
 )  # fmt: skip

@@ -85,7 +85,7 @@ class GrowingRows:
                     self.keep(row.start, row.end)
 
     def keep_nothing(self) -> None:
-        """Begin to say which rows stay."""
+        """Start the list of the rows that stay."""
         self._keep, self.size = ByteRanges(), 0
 
     def keep(self, start: int, end: int) -> None:
@@ -113,7 +113,7 @@ class GrowingRows:
         os.lseek(self._descriptor, self.size, os.SEEK_SET)
 
     def write(self, data: bytes) -> None:
-        """Add whole rows. Raises OSError; `trim` then takes back their part."""
+        """Add whole rows. Raises OSError; `trim` then removes what was written of them."""
         self.append(data)
         self.size += len(data)
 

@@ -1,4 +1,4 @@
-"""The life of a result: begun, gone on with after any interruption, and whole or as it was after every failure.
+"""The life of a result: created, continued after any interruption, and after every failure whole or as it was.
 
 Beside `FILE` stands its note, `FILE.run.json`; features have an index, `FILE.jsonl`, too. A new file to which rows can
 be added grows in its own place. Where a file is to be replaced, and where the format is made of all rows at once, rows
@@ -158,7 +158,7 @@ class Result(ABC):
             done.add_all(self.stored())
 
     def _finished(self) -> bool:
-        """Whether there is a result; a file that was only begun when its run was killed has neither rows nor a note."""
+        """Whether there is a result; a file whose run was killed at once has neither rows nor a note."""
         if self.in_place is not None and not note_of(self.path).exists():
             return self.in_place.holds_rows()
         return self.path.exists() or (self.index is not None and self.index.exists())
@@ -166,7 +166,7 @@ class Result(ABC):
     # -- the run -----------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Begin the files, or make them ready for more.
+        """Create the files, or prepare them for more rows.
 
         Raises:
             OutputError: they can't be written. What stood there is as it was.
@@ -239,7 +239,7 @@ class Result(ABC):
             self._let_go()
 
     def abandon(self) -> None:
-        """The end of a run whose output failed: whole records stay where they are; an old file is as it was."""
+        """End a run whose output failed: whole records stay in their files, an old file is unchanged."""
         with suppress(OSError):
             if self.growing is not None:
                 self.growing.trim()

@@ -51,7 +51,7 @@ class ResultFile(Result):
         return DoneInputs() if self._device else super().prepare(settings)
 
     def open(self) -> bool:
-        """Begin the file, or make it ready for more rows; gives whether it has none, not even a header.
+        """Create the file, or prepare it for more rows; give whether it has none, not even a header.
 
         Raises:
             OutputError: it can't be written. What stood there is as it was.

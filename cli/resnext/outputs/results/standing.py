@@ -1,4 +1,4 @@
-"""What stands in the place of a result before a run: a result, an unfinished run, what is none of ours."""
+"""What a run finds in the place of its result: a result, an unfinished run, or a file of another program."""
 
 import os
 from pathlib import Path
@@ -8,14 +8,14 @@ from resnext.outputs.run_note import State, note_of, read_note
 
 
 class Standing:
-    """What stands at `path` and `index`, and as their parts: the files `part_paths` with the note of `part`."""
+    """What is found at `path` and `index`, and as their parts: the files `part_paths` with the note of `part`."""
 
     def __init__(self, name: str, path: Path, index: Path | None, part: Path, part_paths: list[Path]) -> None:
         self._name, self._path, self._index = name, path, index
         self._part, self._part_paths = part, part_paths
 
     def check(self, *, overwrite: bool, resume: bool) -> None:
-        """Refuse what can't be replaced or gone on with.
+        """Refuse a file that can be neither replaced nor continued.
 
         Raises:
             UsageError: something exists and nothing was said of that, or is none of ours.
@@ -51,13 +51,13 @@ class Standing:
         return None if note is None else note.state
 
     def foreign_parts(self) -> list[Path]:
-        """What stands in the place of parts and was made by no run; one killed early leaves empty ones, and no note."""
+        """Give the files in the place of parts that no run made; a run killed early leaves empty files, and no note."""
         if self.parts_state() is not None:
             return []
         paths = [*self._part_paths, note_of(self._part)]
         return [path for path in paths if path.exists() and path.stat().st_size]
 
     def check_parts(self) -> None:
-        """Refuse to write over what stands in the place of parts and is none. Raises UsageError."""
+        """Refuse to write over files in the place of parts that are no parts. Raises UsageError."""
         for path in self.foreign_parts():
             raise UsageError(f"{path}: exists already and is none of ours; move it away, or give another name")

@@ -1,4 +1,4 @@
-"""Rows that an earlier run wrote, read back: which input each is of, whether it is done, where it stands."""
+"""Reads back rows that an earlier run wrote: the input of each, whether it is done, and its place in the file."""
 
 import csv
 import json

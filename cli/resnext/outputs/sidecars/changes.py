@@ -1,4 +1,4 @@
-"""Tags of photos -> changes of sidecars on disk, and back; each is noted in a manifest on wish."""
+"""Writes tags of photos into sidecars, and removes them; notes each change in a manifest where one is asked for."""
 
 import json
 import os

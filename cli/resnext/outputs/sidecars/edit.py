@@ -84,7 +84,7 @@ def with_tags(data: bytes | None, wish: Wish, photo: Mapping[str, Sequence[str]]
 
 
 def without_tags(data: bytes) -> Edited:
-    """Give the sidecar without what we put into it: as it was, or where others wrote since, without our values.
+    """Give the sidecar without our changes: as it was before, or, if another program wrote since, without our values.
 
     Raises:
         InputError: it can't be edited safely.
@@ -106,7 +106,7 @@ def without_tags(data: bytes) -> Edited:
 
 
 def without_values(data: bytes, tags: Sequence[str], added: Mapping[str, Sequence[str]], made: Sequence[str]) -> bytes:
-    """Take values out of a sidecar that has lost our record, as a manifest tells them; the same bytes if none is there.
+    """Remove what a manifest lists from a sidecar that has lost our record; give the same bytes if none is there.
 
     Raises:
         InputError: it can't be edited safely.
@@ -228,7 +228,7 @@ def _cut(data: bytes, element: Element) -> tuple[int, int]:
 
 
 def _attribute(packet: Packet, description: Element) -> tuple[int, int]:
-    """Where our record stands as an attribute, as exiv2 writes it, with the space before it."""
+    """Find our record as an attribute, as exiv2 writes it, with the space before it."""
     prefix = re.escape(packet.prefixes.get(OURS, _PREFIXES[OURS])).encode()
     pattern = rb"\s+" + prefix + rb""":record\s*=\s*("[^"]*"|'[^']*')"""
     match = re.compile(pattern).search(packet.data, description.start, description.inside)

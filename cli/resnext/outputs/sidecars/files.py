@@ -47,7 +47,7 @@ class SidecarFile:
                 raise _failed("can't read the sidecar", error) from None
 
     def replace(self, data: bytes | None) -> bool:
-        """Put these bytes in its place, or remove it (None); the same bytes touch nothing. Gives whether it changed.
+        """Replace the sidecar by these bytes, or remove it (None); the same bytes change nothing. Give whether it did.
 
         Mode and owner stay. Whatever fails or kills, the sidecar is the old or the new one, whole.
 

@@ -39,7 +39,7 @@ def values_of(name: str, tags: Sequence[str]) -> list[str]:
 def additions(
     wish: Wish, sidecar: Mapping[str, Sequence[str]], photo: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[str, ...]]:
-    """What to add to each list, seeing what the sidecar has and what stands inside the photo.
+    """Give what to add to each list, by what the sidecar and the photo itself have.
 
     A list that the sidecar lacks would hide the photo's own keywords, and those in lists that a program looks at later:
     a new one begins with all of them.

@@ -77,7 +77,7 @@ class Packet(NamedTuple):
     record: str | None
 
     def raw_name(self, element: Element) -> str:
-        """The name as it stands in the file, with its prefix."""
+        """The name as it is written in the file, with its prefix."""
         match = _NAME.match(self.data, element.start)
         assert match is not None
         return match[1].decode()
@@ -189,7 +189,7 @@ class _Builder:
 
 
 def _end_of_tag(data: bytes, at: int) -> int:
-    """Where the tag that begins at `at` is over; a ">" in quotes does not end it."""
+    """Give where the tag that begins at `at` ends; a ">" in quotes does not end it."""
     match = _TAG.match(data, at)
     assert match is not None
     return match.end()

@@ -34,7 +34,7 @@ class Record(NamedTuple):
     sha256: str = _BLANK
 
     def text(self) -> str:
-        """As it stands in the sidecar: JSON, for whoever looks."""
+        """Give the record as text for the sidecar: JSON, which people can read."""
         return json.dumps(
             {
                 "version": VERSION,
@@ -74,7 +74,7 @@ def read_record(text: str) -> Record | None:
 
 
 def before(data: bytes, record: Record) -> bytes | None:
-    """The file as it was before us; None where it can't be had byte for byte, because somebody wrote since."""
+    """Give the file as it was before our change; None where another program wrote it since."""
     if record.size is None:
         return None
     others = sum(len(cut.before.encode()) - cut.length for cut in record.cuts)
@@ -97,7 +97,7 @@ def is_only_ours(data: bytes, record: Record) -> bool:
 
 
 def sealed(data: bytes) -> bytes:
-    """A file that only we made, with its own digest in the place of zeros."""
+    """Give a file that only we made, with its own digest in place of the zeros."""
     return data.replace(_BLANK.encode(), _digest(data).encode())
 
 

@@ -31,7 +31,7 @@ class FeatureLayout:
 
     @property
     def index(self) -> Path | None:
-        """Where the index stands; a .parquet holds it itself."""
+        """The path of the index; a .parquet holds its index itself."""
         return None if self.format == "parquet" else self.path.with_name(f"{self.path.name}.jsonl")
 
     @property
@@ -74,7 +74,7 @@ class FeatureFile(Result):
         super().check()
 
     def understand(self, note: RunNote) -> None:
-        """Notes of version 1 belong to an index in other words, which stood where that of rows stands."""
+        """Notes of version 1 belong to an index of another form, which had the name that a file of rows has now."""
         if note.version != 1 or self.index is None:
             return
         old = self.path.with_suffix(".jsonl")
@@ -111,7 +111,7 @@ class FeatureFile(Result):
         self._bundle.make(parts, target)
 
     def __enter__(self) -> "FeatureFile":
-        """Begin the files; raises as Result.begin."""
+        """Open the files; raises as Result.begin."""
         self.begin()
         return self
 

@@ -41,7 +41,7 @@ class GrowingArray:
         """
         with self.path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            if size < HEADER_BYTES:  # killed while it was begun
+            if size < HEADER_BYTES:  # killed while its header was written
                 return 0
             self._take_shape(file)
         if self._row_shape is None:

@@ -25,12 +25,12 @@ class Writer(Protocol):
     """Writes one record at a time; nothing is kept back."""
 
     def begin(self) -> None:
-        """What stands before the first row; left out where rows are added to a file that has some."""
+        """Write what comes before the first row; not called where rows are added to a file that has some."""
 
     def write(self, record: Classified | Failure) -> None: ...
 
     def end(self) -> None:
-        """What stands after the last row, on every orderly end of a run, Ctrl-C included."""
+        """Write what comes after the last row; called at every orderly end of a run, also after Ctrl-C."""
 
 
 def _table(stream: TextIO, config: OutputConfig) -> Writer:

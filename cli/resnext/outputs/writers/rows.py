@@ -13,7 +13,7 @@ TAG_CELLS = ("tag", "tag_score", "tag_path")
 
 
 class OutputConfig(NamedTuple):
-    """What stands in every row.
+    """What every row is written with.
 
     `terminal` says that the rows go to one: then nothing that it could obey is written. `color` and `width` (columns)
     concern the table alone, `template` the format of that name, `long` (a row a class) csv and tsv.
@@ -46,7 +46,7 @@ def row_of(record: Classified | Failure, config: OutputConfig) -> dict[str, Any]
 
 
 def tag_cells(row: dict[str, Any]) -> dict[str, Any]:
-    """The likeliest tag of a row in flat cells, all of them None where it has none; `tag_path` is a|b|c."""
+    """Give the likeliest tag of a row as cells, all None where it has no tag; `tag_path` is a|b|c."""
     if not row["tags"]:
         return dict.fromkeys(TAG_CELLS)
     first = row["tags"][0]

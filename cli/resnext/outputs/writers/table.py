@@ -1,4 +1,4 @@
-"""The table for people: what stands in it is fitted to the terminal, and nothing in it is obeyed by one."""
+"""The table for people: fitted to the width of the terminal, with everything escaped that a terminal would obey."""
 
 from typing import TYPE_CHECKING, TextIO
 
