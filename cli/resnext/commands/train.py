@@ -10,6 +10,8 @@ from resnext.commands.options import ComputeOptions, FileOptions, InputOptions, 
 from resnext.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from resnext.pipeline.run import RunRequest
+    from resnext.pipeline.semi_job import SemiRequest
     from resnext.pipeline.train_job import TrainRequest
     from resnext.sources.config import SourceConfig
     from resnext.training.photos import FoundPhotos
@@ -48,7 +50,13 @@ class TrainingOptions(OptionGroup):
         Path | None,
         Option("--output", "-o", metavar="FOLDER", help="Where the model goes: a folder in timm's form."),
     ] = None
-    method: Annotated[Literal["head"], Option(help="head: a new classifier on the features of the base.")] = "head"
+    method: Annotated[
+        Literal["head", "semi"],
+        Option(
+            help="head: a new classifier on the features of the base; semi: one that also learns from photos without"
+            " labels, for few labels."
+        ),
+    ] = "head"
     group_by: Annotated[
         Literal["looks", "folder", "time", "none"],
         Option(
@@ -60,11 +68,41 @@ class TrainingOptions(OptionGroup):
     json: Annotated[bool, Option("--json", help="Print what was found as one JSON document.")] = False
 
 
+class SemiOptions(OptionGroup):
+    """What photos without labels teach."""
+
+    title = "Photos without labels (--method semi)"
+
+    unlabelled: Annotated[
+        list[str] | None,
+        Option(metavar="PATH", help="Photos, folders, patterns or archives without labels. May be repeated."),
+    ] = None
+    top_per_class: Annotated[
+        int | None,
+        Option(
+            metavar="K",
+            parser=whole(1, 10_000_000),
+            help="Each class takes its best K. Default: a third of an equal share, at most 16000.",
+        ),
+    ] = None
+    top_p: Annotated[
+        int,
+        Option(metavar="P", parser=whole(1, 100_000), help="Of photos that have the class among their best P."),
+    ] = 1
+    teacher: Annotated[
+        str | None,
+        Option(
+            metavar="MODEL", help="A model that has the classes and scores the photos. Default: a head of the labels."
+        ),
+    ] = None
+
+
 @command(
     examples=[
         "resnext train photos/ -o my-birds",
         "resnext train photos/ -o my-birds -m 50-32x4d --test other-photos/",
         "resnext train --labels-from birds.csv --column path --label-column species -o my-birds",
+        "resnext train few-birds/ --method semi --unlabelled all-photos/ -o my-birds",
         "resnext classify -m ./my-birds garden/",
     ]
 )
@@ -72,6 +110,7 @@ def train(
     inputs: InputOptions,
     labels: LabelOptions,
     training: TrainingOptions,
+    semi: SemiOptions,
     file: FileOptions,
     model: ModelOptions,
     run: RunOptions,
@@ -119,6 +158,7 @@ def train(
         group_by=training.group_by,
         seed=training.seed,
         command=sys.argv[1:],
+        semi=_semi(semi, training, asked),
     )
     notices = messages.notices()
     if run.dry_run:
@@ -160,6 +200,31 @@ def _folder(inputs: InputOptions, labels: LabelOptions) -> str | None:
 def _of_folder(inputs: InputOptions, folder: str) -> InputOptions:
     """The inputs as a run is asked for; the column is the table's."""
     return inputs.replace(paths=[folder], column=None)
+
+
+def _semi(semi: SemiOptions, training: TrainingOptions, asked: "RunRequest") -> "SemiRequest | None":
+    """What `--method semi` is asked for; None of another method.
+
+    Raises:
+        UsageError: it lacks photos, or another method has its options.
+    """
+    given = semi.unlabelled or semi.top_per_class is not None or semi.top_p != 1 or semi.teacher is not None
+    if training.method != "semi":
+        if given:
+            raise UsageError("--unlabelled, --top-per-class, --top-p and --teacher belong to --method semi")
+        return None
+    if not semi.unlabelled:
+        raise UsageError("--method semi learns from photos without labels: name them with --unlabelled")
+    from resnext.pipeline.semi_job import SemiRequest
+    from resnext.shelf.request import Adjustments
+    from resnext.sources import find
+
+    teacher = None
+    if semi.teacher is not None:
+        own = asked.model._replace(model=semi.teacher, weights=None, adjustments=Adjustments())
+        teacher = asked._replace(model=own, summary_file=None)
+    sources = asked.sources._replace(files_from=())
+    return SemiRequest(tuple(find(semi.unlabelled, sources)), semi.top_per_class, semi.top_p, teacher)
 
 
 def _found(folder: str | None, labels: LabelOptions, inputs: InputOptions, config: "SourceConfig") -> "FoundPhotos":

@@ -40,6 +40,7 @@ def lines_of(report: dict[str, Any]) -> list[str]:
         f"  regularization {settings['regularization']:g}, temperature {settings['temperature']:g} (folded in);"
         f" left out {data['left_out']:,}, failed {data['failed']:,}; photos with a twin {data['photos_in_groups']:,}",
     ]
+    lines += _pseudo_labels(report["semi"]) if "semi" in report else []
     suspects = (figures["grouped"] or {}).get("suspects", [])
     if suspects:
         lines += ["", "  labels to look at again, the surest first:"]
@@ -49,6 +50,20 @@ def lines_of(report: dict[str, Any]) -> list[str]:
             for each in suspects[:_WORST]
         ]
     return [*lines, "", f"next: resnext classify -m {_as_model(report['model'])} PHOTOS"]
+
+
+def _pseudo_labels(semi: dict[str, Any]) -> list[str]:
+    rows = sorted(semi["classes"], key=lambda row: (row["median"], row["name"]))
+    return [
+        "",
+        f"  {semi['unlabelled']:,} photos without labels; {printable(semi['why'])}",
+        f"  {'pseudo-labels, unsure first':{_NAME}}  photos  teacher's middle score, and least",
+        *(
+            f"  {_fitted(row['name'])}  {row['photos']:6,}  {row['median']:6.1%} {row['lowest']:6.1%}"
+            for row in rows[:_WORST]
+        ),
+        *([f"  and {len(rows) - _WORST} more"] if len(rows) > _WORST else []),
+    ]
 
 
 def _confusions(figures: dict[str, Any]) -> list[str]:

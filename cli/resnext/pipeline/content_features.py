@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from resnext.errors import ExitCode, InputError
 from resnext.images.content import content
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from resnext.training.kept_features import KeptFeatures
 
 POOLED = "pooled"
+Vector = Literal["pooled", "logits"]
 
 
 class ContentFeatures(NamedTuple):
@@ -36,8 +37,11 @@ def content_features(
     root: Path,
     notices: "Notices",
     opened: "Callable[[OpenedModel], None]",
+    vector: Vector = "pooled",
 ) -> ContentFeatures:
     """Compute the pooled features of those inputs whose contents are not known yet; `root` is the cache's folder.
+
+    Of a teacher they are the logits.
 
     `opened` is called with the model before anything is read. A content that is known is not decoded again; an input
     from elsewhere is, since it has to be read in any case.
@@ -48,12 +52,12 @@ def content_features(
     from resnext.pipeline.run import run
 
     unique = tuple({item.source.file if isinstance(item, Failure) else item.file: item for item in inputs}.values())
-    model = request.model._replace(outputs=(POOLED,), tuning="throughput")
+    model = request.model._replace(outputs=(vector,), tuning="throughput")
     jobs: list[_Computing] = []
 
     def make(found: "OpenedModel") -> _Computing:
         opened(found)
-        jobs.append(_Computing(request, found, root))
+        jobs.append(_Computing(request, found, root, vector))
         return jobs[-1]
 
     code = run(request._replace(model=model, inputs=unique), make, notices)
@@ -86,7 +90,7 @@ class _Computing:
     watched = False
     resumable: Path | None = None
 
-    def __init__(self, request: "RunRequest", model: "OpenedModel", root: Path) -> None:
+    def __init__(self, request: "RunRequest", model: "OpenedModel", root: Path, vector: Vector) -> None:
         from resnext.training.kept_features import KeptFeatures
 
         asked = request.model
@@ -96,8 +100,11 @@ class _Computing:
             "engine": asked.engine,
             "exact": request.exact,
             **asked.adjustments.settings(),
+            **({} if vector == POOLED else {"vector": vector}),
         }
-        self.kept = KeptFeatures(root, identity, model.num_features)
+        self._vector = vector
+        width = model.num_features if vector == POOLED else model.num_classes
+        self.kept = KeptFeatures(root, identity, width)
         self.digests: dict[str, str] = {}
         self.failures: list[Failure] = []
 
@@ -111,7 +118,7 @@ class _Computing:
         from resnext.pipeline.features_job import checked
 
         def answer(source: Source, row: "Row") -> Features:
-            return Features(source, {POOLED: checked(row[POOLED], False, "float32")})
+            return Features(source, {self._vector: checked(row[self._vector], False, "float32")})
 
         return answer
 
@@ -131,7 +138,7 @@ class _Computing:
         assert isinstance(record, Features) and isinstance(record.source.read, Reading)
         digest = record.source.read.digest
         if digest not in self.kept:
-            self.kept.add(digest, record.arrays[POOLED])
+            self.kept.add(digest, record.arrays[self._vector])
         self.digests[record.source.file] = digest
 
 

@@ -12,6 +12,7 @@ from resnext import __version__
 from resnext.console.interrupts import Interrupted, dying_of_signals
 from resnext.errors import ExitCode, NothingTrained, OutputError, UsageError
 from resnext.pipeline.content_features import ContentFeatures, content_features
+from resnext.pipeline.semi_job import SemiRequest, taught, unlabelled
 from resnext.store.store import cache_root
 from resnext.training import model_folder
 from resnext.training.labelled import IN_TEST, LabelledPhoto, LabelledPhotos, LeftOut, class_order, labelled
@@ -44,6 +45,7 @@ class TrainRequest(NamedTuple):
     group_by: GroupBy
     seed: int
     command: Sequence[str]
+    semi: SemiRequest | None = None  # of --method semi
 
 
 class Outcome(NamedTuple):
@@ -133,6 +135,7 @@ def _data(request: TrainRequest, classes: tuple[str, ...], bases: list[BaseModel
         bases.append(base_of(*Shelf(notices).base(named), named.adjustments))
 
     inputs: list[Source | Failure] = [*(each.source for split in splits for each in split), *failures]
+    inputs += request.semi.unlabelled if request.semi is not None else ()
     try:
         computed = content_features(request.run, inputs, cache_root(), notices, opened)
     except Interrupted as interrupt:
@@ -154,6 +157,7 @@ def _trained(request: TrainRequest, data: Data, base: BaseModel, notices: "Notic
     from resnext.training.figures import WARN_POINTS, figures
     from resnext.training.folds import grouped_folds, random_folds
     from resnext.training.head import fit_head, out_of_fold
+    from resnext.training.student import Lesson
 
     begin = time.monotonic()
     tensors = tensors_of(base, cache_root())
@@ -165,9 +169,19 @@ def _trained(request: TrainRequest, data: Data, base: BaseModel, notices: "Notic
     at_random, kept_together = random_folds(photos, request.seed), grouped_folds(photos, request.seed)
     notices.info(f"fitting a head: {len(photos):,} photos, {len(classes)} classes")
     fit = fit_head(features, labels, kept_together, len(classes))
+    semi = None
+    if request.semi is not None:
+        validation = np.array([photo.label for photo in data.validation.photos], np.int32)
+        lesson = Lesson(features, labels, kept_together, len(classes), (data.features(data.validation), validation))
+        known = [photo.digest for split in (data.train, data.validation, data.test) for photo in split.photos]
+        pool = unlabelled(request.semi, data.computed.digests, data.computed.kept.matrix, known)
+        semi = taught(request.semi, pool, lesson, at_random, fit, classes, notices)
+        fit = semi.fit
     grouped_figures = figures(photos, fit.out_of_fold, classes)
     random_figures = grouped_figures
-    if not np.array_equal(at_random, kept_together):
+    if semi is not None and semi.at_random is not None:
+        random_figures = figures(photos, semi.at_random, classes)
+    elif not np.array_equal(at_random, kept_together):
         logits = out_of_fold(features, labels, at_random, len(classes), fit.regularization) / np.float32(
             fit.temperature
         )
@@ -185,6 +199,8 @@ def _trained(request: TrainRequest, data: Data, base: BaseModel, notices: "Notic
             " estimate holds for photos that are yet to be taken"
         )
     training = _training(request, data, base, fit, found, photos)
+    if semi is not None:
+        training["semi"] = semi.report
     rows = _rows(data, photos, kept_together, fit)
     from resnext.training.card import card
 
@@ -196,6 +212,7 @@ def _trained(request: TrainRequest, data: Data, base: BaseModel, notices: "Notic
             tensors=with_head(base, tensors, fit.weight, fit.bias),
             card=card(request.target.name, base, classes, training),
             photos=list(rows),
+            pseudo_labels=semi.rows if semi is not None else None,
             training=training,
         ),
     )

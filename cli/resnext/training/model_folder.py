@@ -4,6 +4,7 @@ config.json        architecture, num_classes, label_names, pretrained_cfg: what 
 model.safetensors  all tensors by timm's names
 README.md          the model card
 photos.jsonl       a row a photo: digest, label, fold, answer out of fold, or why it was left out
+pseudo_labels.jsonl  of semi: a row a photo without a label that was chosen, its class and how sure the teacher was
 training.json      how it was made, to make it again, and its figures
 """
 
@@ -11,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 CARD = "README.md"
 PHOTOS = "photos.jsonl"
+PSEUDO_LABELS = "pseudo_labels.jsonl"
 TRAINING = "training.json"
 _PREFIX = ".resnext-new-"
 # What timm reads of a pretrained_cfg, and what tells where weights are from; the rest is of the base's own weights.
@@ -44,6 +46,7 @@ class TrainedModel:
     card: str
     photos: Sequence[Mapping[str, Any]]
     training: Mapping[str, Any]
+    pseudo_labels: Sequence[Mapping[str, Any]] | None = None
 
 
 def write_model_folder(target: Path, model: TrainedModel) -> None:
@@ -57,7 +60,8 @@ def write_model_folder(target: Path, model: TrainedModel) -> None:
     files: dict[str, Iterable[bytes]] = {
         CONFIG_FILENAME: [_json(config_of(model))],
         CARD: [model.card.encode()],
-        PHOTOS: (json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in model.photos),
+        PHOTOS: _rows(model.photos),
+        **({} if model.pseudo_labels is None else {PSEUDO_LABELS: _rows(model.pseudo_labels)}),
         TRAINING: [_json(model.training)],
     }
     folder: Path | None = None
@@ -141,6 +145,10 @@ def _move(folder: Path, target: Path) -> None:
             raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[bytes]:
+    return (json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
 
 
 def _json(content: Mapping[str, Any]) -> bytes:
