@@ -151,11 +151,11 @@ def _why(judgment: "Judgment | None") -> str:
 
 def _scores(
     request: SemiRequest, photos: Unlabelled, classes: tuple[str, ...], notices: "Notices"
-) -> "NDArray[np.float32]":
-    """The probabilities (M, C) of our classes by a teacher that is a model of its own, through the ordinary run."""
+) -> "NDArray[np.float64]":
+    """The log-odds (M, C) of our classes by a teacher that is a model of its own, through the ordinary run."""
     import numpy as np
 
-    from resnext.answers.predictions import softmax
+    from resnext.training.semi import log_odds
 
     assert request.teacher is not None
     columns: list[int] = []
@@ -172,10 +172,10 @@ def _scores(
     inputs = [each for each in request.unlabelled if isinstance(each, Source) and each.file in wanted]
     computed = content_features(request.teacher, inputs, cache_root(), notices, opened, "logits")
     # One that can be read no more has no score, and is chosen last.
-    scores = np.zeros((len(photos.digests), len(classes)), np.float32)
+    scores = np.full((len(photos.digests), len(classes)), -np.inf)
     known = [row for row, digest in enumerate(photos.digests) if digest in computed.kept]
     logits = computed.kept.matrix([photos.digests[row] for row in known])
-    scores[known] = softmax(logits)[:, columns]
+    scores[known] = log_odds(logits)[:, columns]
     return scores
 
 

@@ -53,13 +53,28 @@ class ClassSelected(NamedTuple):
     median: float
 
 
+def log_odds(logits: "NDArray[np.float32]") -> "NDArray[np.float64]":
+    """The logarithm of p / (1 - p) for each probability p of the softmax (N, C), C 2 or more.
+
+    It ranks as the probability does, also where that is 1 to the last digit: among the surest, which are chosen.
+    """
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    exponentials = np.exp(shifted)
+    best = logits.argmax(axis=1)[:, None]
+    others = exponentials.sum(axis=1, keepdims=True) - exponentials
+    np.put_along_axis(exponentials, best, 0.0, axis=1)
+    np.put_along_axis(others, best, exponentials.sum(axis=1, keepdims=True), axis=1)
+    odds: NDArray[np.float64] = shifted - np.log(np.maximum(others, np.finfo(np.float64).tiny))
+    return odds
+
+
 def selected(
     scores: "NDArray[np.floating[Any]]",
     digests: Sequence[str],
     selection: Selection,
     taken: "NDArray[np.bool_] | None" = None,
 ) -> tuple[PseudoLabel, ...]:
-    """Choose pseudo-labels by probabilities (N, C): by class, in the classes' order, likeliest first.
+    """Choose pseudo-labels by scores (N, C), the log-odds of each class: by class, likeliest first.
 
     With `top_p` above 1 a photo may be chosen by several classes. Of identical contents only the first counts; photos
     of `taken` (N,) never do. Photos that are as likely are taken in the order of their digests; classes that are as
@@ -73,8 +88,12 @@ def selected(
     for label in range(scores.shape[1]):
         candidates = np.flatnonzero((ranked == label).any(axis=1))
         best = candidates[np.argsort(-free[candidates, label], kind="stable")][: selection.per_class]
-        chosen.extend(PseudoLabel(rows[at], label, float(free[at, label])) for at in best)
+        chosen.extend(PseudoLabel(rows[at], label, _probability(free[at, label])) for at in best)
     return tuple(chosen)
+
+
+def _probability(log_odds: float) -> float:
+    return float(1 / (1 + np.exp(-max(log_odds, -700.0))))
 
 
 def by_class(chosen: Sequence[PseudoLabel], num_classes: int) -> tuple[ClassSelected, ...]:

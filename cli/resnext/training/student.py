@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from resnext.answers.calibration import fitted_temperature
-from resnext.answers.predictions import softmax
 from resnext.training.folds import ALWAYS_TRAINS
 from resnext.training.head import fit_each
-from resnext.training.semi import PseudoLabel, Selection, selected
+from resnext.training.semi import PseudoLabel, Selection, log_odds, selected
 from resnext.training.trained import HeadFit
 
 if TYPE_CHECKING:
@@ -54,13 +53,13 @@ class Lesson(NamedTuple):
 class Pool(NamedTuple):
     """Photos without labels: features (M, D) and digests. Those of `taken` (M,) never get a pseudo-label.
 
-    `scores` (M, C): probabilities by a teacher that is a model of its own; without, the teacher is a head.
+    `scores` (M, C): log-odds of the classes by a teacher that is a model of its own; without, the teacher is a head.
     """
 
     features: "Floats"
     digests: Sequence[str]
     taken: "NDArray[np.bool_]"
-    scores: "Floats | None" = None
+    scores: "NDArray[np.float64] | None" = None
 
 
 class Judgment(NamedTuple):
@@ -154,7 +153,7 @@ def _pseudo_labels(
     heads, biases = fit_each(lesson.features, lesson.labels, seen, lesson.num_classes, alone.regularization)
     found = []
     for head, bias in zip(heads, biases, strict=True):
-        scores = softmax((pool.features @ head.T + bias) / np.float32(alone.temperature))
+        scores = log_odds((pool.features @ head.T + bias) / np.float32(alone.temperature))
         found.append(selected(scores, pool.digests, selection, pool.taken))
     return found
 

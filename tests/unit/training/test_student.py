@@ -71,7 +71,7 @@ def test_the_order_of_the_unlabelled_photos_decides_nothing(alone: HeadFit, stud
 @pytest.mark.parametrize("validation", [100, 0])
 def test_a_student_of_a_teacher_that_is_wrong_is_not_better(alone: HeadFit, validation: int) -> None:
     features, labels = _points(100, 5)
-    wrong = np.eye(CLASSES, dtype=np.float32)[(labels + 1) % CLASSES]
+    wrong = np.eye(CLASSES)[(labels + 1) % CLASSES]
     lesson = _lesson(validation)
     found = fit_student(lesson, alone, _pool(features, scores=wrong), SELECTION)
     assert found is not None
