@@ -7,6 +7,7 @@ ResnextError
 │   └── DamagedEntry   a compiled model is not what was stored
 ├── NothingTrained     too few photos can be used                exit 3
 ├── OutputError        the results can't be written              exit 3
+├── ClusterError       the cluster can't be had, or has no worker     exit 3
 ├── NoResources        the system gives no thread, process or memory   exit 3
 ├── TooManyFailures    --strict or --max-errors ended the run    exit 3
 └── InputError         one input can't be labelled: a row with status "error", the run goes on
@@ -55,6 +56,7 @@ class FailureCode(StrEnum):
     NON_FINITE = "non_finite"
     SIDECAR = "sidecar"
     DECODER_CRASHED = "decoder_crashed"
+    WORKER_DIED = "worker_died"
 
 
 class ResnextError(Exception):
@@ -87,6 +89,10 @@ class NothingTrained(ResnextError):
 
 class OutputError(ResnextError):
     """The results can't be written."""
+
+
+class ClusterError(ResnextError):
+    """The cluster can't be had, or none of its machines can work."""
 
 
 class NoResources(ResnextError):

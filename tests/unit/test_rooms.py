@@ -75,7 +75,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
         "info/health/",  # which formats this Pillow was built with; a photo to try
     ),
     "httpx2": ("sources/urls.py", "sources/web_client.py"),
-    "fsspec": ("sources/stores.py",),
+    "fsspec": ("sources/stores.py", "outputs/parts/store.py"),
+    "ray": ("pipeline/cluster/machines.py",),
     "matplotlib": ("outputs/pictures.py",),
     "pyarrow": ("sources/tables.py", "outputs/writers/parquet.py", "outputs/vectors/parquet.py"),
 }

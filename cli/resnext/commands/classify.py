@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-from resnext.commands.groups import MessageOptions, Option, OptionGroup, command, number, whole
+from resnext.commands.cluster import ClusterOptions, ClusterOutput, one_file, with_address
+from resnext.commands.groups import MessageOptions, Option, OptionGroup, command, name_of_file, number, whole
 from resnext.commands.options import ComputeOptions, FileOptions, InputOptions, ModelOptions, RunOptions, TagOptions
 from resnext.errors import ExitCode, UsageError
 from resnext.records import LabelType, OutputType
 
 FORMATS = "table|jsonl|json|csv|tsv|parquet"
+PART_FORMATS = ("jsonl", "csv", "tsv", "parquet")
 
 
 class AnswerOptions(OptionGroup):
@@ -43,8 +45,12 @@ class OutputOptions(OptionGroup):
     title = "Output"
 
     output: Annotated[
-        Path | None, Option("--output", "-o", metavar="FILE", help="Write the rows to a file; - is stdout.")
-    ] = None
+        str | None,
+        Option(
+            "--output", "-o", metavar="FILE", parser=name_of_file, show_default=False,
+            help="Write the rows to a file; - is stdout. A folder with --cluster.",
+        ),
+    ] = None  # fmt: skip
     format: Annotated[
         str | None,
         Option(
@@ -70,7 +76,9 @@ class OutputOptions(OptionGroup):
         "resnext classify photos/ -o labels.jsonl --resume",
         "resnext classify photos/ --tags --template '{file}\\t{tag_path}'",
         "find . -name '*.jpg' -print0 | resnext classify -0 --files-from - -k 1",
-    ]
+        "resnext classify photos/ -o labels/ --cluster local",
+    ],
+    prepare=with_address,
 )
 def classify(
     inputs: InputOptions,
@@ -81,6 +89,7 @@ def classify(
     file: FileOptions,
     run: RunOptions,
     compute: ComputeOptions,
+    cluster: ClusterOptions,
     messages: MessageOptions,
 ) -> ExitCode:
     """Label photos: the best ImageNet classes of each, with their probabilities.
@@ -89,7 +98,7 @@ def classify(
     inputs failed, 2 wrong usage, 3 could not run.
     """
     from resnext.commands import requests
-    from resnext.outputs import OutputRequest, check_output, choose_format
+    from resnext.outputs import OutputRequest, check_output
     from resnext.pipeline.classify_job import ClassifyRequest, Labelling
     from resnext.pipeline.run import list_inputs
     from resnext.pipeline.run import run as run_job
@@ -97,9 +106,13 @@ def classify(
 
     if not answers.tags and tags != TagOptions():
         raise UsageError(f"--{'sure' if tags.sure is not None else 'vocabulary'} is for tags: add --tags")
-    path = None if str(output.output) == "-" else output.output
     notices = messages.notices()
-    if file.resume and path is not None:
+    in_parts = cluster.is_wanted
+    parts = ClusterOutput(output.output, file) if in_parts and not run.dry_run else None
+    path = None if output.output in (None, "-") or in_parts else one_file(output.output)
+    if parts is not None:
+        model = parts.model_to_go_on_with(model, notices)
+    elif file.resume and path is not None:
         model = requests.model_to_continue_with(model, path, notices)
     request = ClassifyRequest(
         run=requests.run_request(inputs, model, compute, run, messages),
@@ -108,17 +121,36 @@ def classify(
         label_type=answers.label_type,
         output=OutputRequest(
             path=path,
-            format=choose_format(output.format, json=output.json, template=output.template, output=path),
+            format=_format(output, path, in_parts=in_parts),
             long=output.long,
             template=output.template or "",
             tags=answers.tags,
             overwrite=file.overwrite,
-            resume=file.resume,
+            resume=file.resume and not in_parts,
         ),
         tags=tags.request() if answers.tags else None,
     )
     if run.dry_run:
         done = request.output.target().prepare(None)
         return list_inputs(request.run, done, as_json=output.json or output.format == "jsonl")
+    if parts is not None:
+        requests.check_summary(run.summary_file, ())
+        return parts.run(cluster, request.run, lambda opened: Labelling(request, opened, notices), notices)
     requests.check_summary(run.summary_file, check_output(request.output))
     return run_job(request.run, lambda opened: Labelling(request, opened, notices), notices)
+
+
+def _format(output: OutputOptions, path: Path | None, *, in_parts: bool) -> str:
+    """The format of the rows; parts are read as one data set, and so are of one that grows by rows.
+
+    Raises:
+        UsageError: there is no such format, or parts are not of it.
+    """
+    from resnext.outputs import choose_format
+
+    if not in_parts:
+        return choose_format(output.format, json=output.json, template=output.template, output=path)
+    format = output.format or "jsonl"
+    if format not in PART_FORMATS or output.template is not None:
+        raise UsageError(f"--cluster writes parts as {', '.join(PART_FORMATS)}: --format FORMAT")
+    return format

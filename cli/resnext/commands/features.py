@@ -1,9 +1,10 @@
 """`resnext features`: photos in, what the network sees of them out."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from resnext.commands.groups import MessageOptions, Option, OptionGroup, command
+from resnext.commands.cluster import ClusterOptions, ClusterOutput, one_file, with_address
+from resnext.commands.groups import MessageOptions, Option, OptionGroup, command, name_of_file
 from resnext.commands.options import ComputeOptions, FileOptions, InputOptions, ModelOptions, RunOptions
 from resnext.errors import ExitCode, UsageError
 from resnext.records import DType, Kind
@@ -41,12 +42,17 @@ class OutputOptions(OptionGroup):
     title = "Output"
 
     output: Annotated[
-        Path | None,
+        str | None,
         Option(
-            "--output", "-o", metavar="NAME.npy|.npz|.parquet|-",
-            help="Where features go: .npz for multiscale; .parquet holds files and vectors; - is a .npy on stdout.",
+            "--output", "-o", metavar="NAME.npy|.npz|.parquet|-", parser=name_of_file, show_default=False,
+            help="Where features go: .npz for multiscale; .parquet holds files and vectors; - is a .npy on stdout. With"
+            " --cluster a folder or store.",
         ),
     ] = None  # fmt: skip
+    format: Annotated[
+        Literal["auto", "npy", "npz", "parquet"],
+        Option("--format", "-f", show_default=False, help="Of the parts of --cluster: npy, or npz for multiscale."),
+    ] = "auto"
     index: Annotated[Path | None, Option(metavar="FILE", help="The index (JSON Lines) of features on stdout.")] = None
 
 
@@ -55,7 +61,9 @@ class OutputOptions(OptionGroup):
         "resnext features photos/ -o photos.npy",
         "resnext features photos/ -o photos.parquet --normalize",
         "resnext features photo.jpg --kind multiscale -o maps.npz",
-    ]
+        "resnext features photos/ -o vectors/ --format parquet --cluster local",
+    ],
+    prepare=with_address,
 )
 def features(
     inputs: InputOptions,
@@ -65,6 +73,7 @@ def features(
     file: FileOptions,
     run: RunOptions,
     compute: ComputeOptions,
+    cluster: ClusterOptions,
     messages: MessageOptions,
 ) -> ExitCode:
     """Save what the network sees of photos: vectors and maps for numpy, scikit-learn, FAISS.
@@ -85,13 +94,24 @@ def features(
     if compute.precision == "int8" and what.kind not in VECTORS:
         raise UsageError(f"--precision int8 is for vectors: --kind {' or '.join(VECTORS)}")
     graph, arrays = computed_for(what.kind, _levels(what.out_indices or "1,2,3,4"))
-    path = output.output or Path("-")
+    in_parts = cluster.is_wanted
+    if output.format != "auto" and not in_parts:
+        raise UsageError("--format is of the parts of --cluster; else the file's ending says it")
+    usual = "npz" if what.kind == "multiscale" else "npy"
+    path = (
+        Path(f"part.{usual if output.format == 'auto' else output.format}")
+        if in_parts
+        else one_file(output.output or "-")
+    )
     to_stdout = str(path) == "-"
     layout = FeatureLayout(path, "npy" if to_stdout else _format(path), arrays, what.dtype)
     _check_format(layout.format, what.kind, to_stdout)
-    target = _target(layout, output.index, file, to_stdout=to_stdout)
     notices = messages.notices()
-    if file.resume and not to_stdout:
+    parts = ClusterOutput(output.output, file) if in_parts and not run.dry_run else None
+    target = _target(layout, output.index, FileOptions() if in_parts else file, to_stdout=to_stdout)
+    if parts is not None:
+        model = parts.model_to_go_on_with(model, notices)
+    elif file.resume and not to_stdout:
         model = requests.model_to_continue_with(model, path, notices)
     asked = requests.run_request(inputs, model, compute, run, messages)
     request = FeaturesRequest(
@@ -104,6 +124,9 @@ def features(
     )
     if run.dry_run:
         return list_inputs(request.run, target.prepare(None), as_json=False)
+    if parts is not None:
+        requests.check_summary(run.summary_file, ())
+        return parts.run(cluster, request.run, lambda opened: Extraction(request, opened), notices)
     target.check()
     requests.check_summary(run.summary_file, target.written_paths())
     return run_job(request.run, lambda opened: Extraction(request, opened), notices)

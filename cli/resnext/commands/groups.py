@@ -241,6 +241,11 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
+def name_of_file(value: str) -> str:
+    """Check the name of a file as `Path` options are, and leave it as it is: it may be an address."""
+    return value if "://" in value else str(_file(value))
+
+
 def _choice(choices: tuple[str, ...]) -> Callable[[str], str]:
     def read(value: str) -> str:
         if value not in choices:

@@ -50,11 +50,15 @@ def model_to_continue_with(model: "ModelOptions", result: Path, notices: "Notice
     """For --resume with --model auto: give the model that made the rows of the result, and say so."""
     from resnext.outputs.run_note import model_in_note
 
-    name = model_in_note(result) if model.model.lower() == "auto" and model.weights is None else None
-    if name is None:
+    return same_model(model, model_in_note(result), result.name, notices)
+
+
+def same_model(model: "ModelOptions", made_with: object, result: str, notices: "Notices") -> "ModelOptions":
+    """For --model auto: the model that a result was made with, where it is known."""
+    if model.model.lower() != "auto" or model.weights is not None or not isinstance(made_with, str) or not made_with:
         return model
-    notices.info(f"going on with {name}, which {result.name} was made with")
-    return model.replace(model=name)
+    notices.info(f"going on with {made_with}, which {result} was made with")
+    return model.replace(model=made_with)
 
 
 def check_summary(path: Path | None, others: "Iterable[tuple[str, Path]]") -> None:

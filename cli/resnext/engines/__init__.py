@@ -75,7 +75,8 @@ class EngineSpec(NamedTuple):
     With `precision` int8 the graph is one that was quantized; what it leaves in higher precision is computed as with
     auto. `batch_size` None leaves the choice to the engine. `outputs` names what is wanted of what the graph computes.
     `normalizes`: the engine is given crops, and makes of them what this model takes. `graph_digest` tells this graph
-    from every other; without it nothing that an engine made of it is cached beside it.
+    from every other; without it nothing that an engine made of it is cached beside it. `threads` None takes all
+    processors.
     """
 
     graph: Path
@@ -85,6 +86,7 @@ class EngineSpec(NamedTuple):
     batch_size: int | None = None
     normalizes: "PreprocessingConfig | None" = None
     graph_digest: str | None = None
+    threads: int | None = None
 
 
 def load_engine(spec: EngineSpec, cached: "CachedGraph | None" = None) -> Engine:

@@ -31,7 +31,7 @@ class DoneInputs:
 
     def add(self, name: bytes, *, ok: bool = True) -> bool:
         """Note that the input of this exact name was done (once more); give whether its row stays."""
-        if not ok or (self.since and _changed_at(name) > self.since):
+        if not ok or (self.since and changed_at(name) > self.since):
             return False
         self._digests += name_digest(name)
         self.count += 1
@@ -110,7 +110,7 @@ def _one_spelling(name: bytes) -> bytes:
     return name
 
 
-def _changed_at(name: bytes) -> float:
+def changed_at(name: bytes) -> float:
     """When an input last changed, contents or place, in seconds since 1970; 0 for what is no file here.
 
     A frame changes with its file, a member with its archive.

@@ -20,11 +20,14 @@ _MAX_BYTES = 1 << 20  # a real one has some hundred; a template may be long
 State = Literal["begun", "growing", "ended"]
 
 
+Values = dict[str, str | int | float | bool | None]
+
+
 class Settings(NamedTuple):
     """What decides the content of the rows, by the name that people know it by: an option, or "the weights"."""
 
     command: str
-    values: dict[str, str | int | float | bool | None]
+    values: Values
 
 
 class RunNote(NamedTuple):
@@ -101,13 +104,21 @@ def check_note(path: Path, note: RunNote | None, settings: Settings, *, versions
         )
     if note.settings.command != settings.command:
         raise UsageError(f"{path}: can't resume: it was made by 'resnext {note.settings.command}'; give another name")
-    then, now = note.settings.values, settings.values
+    refuse_other(str(path), note.settings.values, settings.values)
+    return note
+
+
+def refuse_other(result: str, then: Values, now: Values) -> None:
+    """Refuse to go on with a result whose rows were made with other settings.
+
+    Raises:
+        UsageError: they were; it says which.
+    """
     differences = [_difference(name, then.get(name), now.get(name)) for name in {**now, **then}]
     if listed := "; ".join(filter(None, differences)):
         raise UsageError(
-            f"{path}: can't resume: it was made otherwise: {listed}; give the same, another name, or --overwrite"
+            f"{result}: can't resume: it was made otherwise: {listed}; give the same, another name, or --overwrite"
         )
-    return note
 
 
 def model_in_note(path: Path) -> str | None:

@@ -3,9 +3,10 @@
 import json
 import sys
 from collections.abc import Callable
+from copy import copy
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from resnext.answers.own_labels import read_labels
 from resnext.console.terminal import use_color
@@ -52,11 +53,26 @@ class Labelling:
         self.watched = request.output.path is None and sys.stdout.isatty()
         self.resumable = request.output.resumable
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the model and what is open: on another machine `part` brings them."""
+        _ = self.settings  # made of files that may not be there
+        return {name: value for name, value in vars(self).items() if name not in ("_model", "_target", "_labels")}
+
+    @property
+    def ending(self) -> str:
+        return f".{self._request.output.format}"
+
+    def part(self, model: "OpenedModel", path: Path, *, resume: bool) -> "Labelling":
+        output = self._request.output._replace(path=path, resume=resume)
+        job = copy(self)
+        vars(job).update(_model=model, _request=self._request._replace(output=output), _target=output.target())
+        return job
+
     def abstained(self, record: "Answer") -> bool:
         return isinstance(record, Classified) and not record.predictions
 
     def prepare(self) -> DoneInputs:
-        return self._target.prepare(self._settings())
+        return self._target.prepare(self.settings)
 
     def answer(self) -> "Callable[[Source, Row], Classified]":
         from resnext.answers.predictions import predict
@@ -75,7 +91,8 @@ class Labelling:
     def _labels(self) -> "tuple[Label, ...]":
         return self._own_labels or self._model.labels()
 
-    def _settings(self) -> Settings:
+    @cached_property
+    def settings(self) -> Settings:
         """The settings that decide the content of the rows: a run that resumes them must have the same."""
         request, model = self._request, self._model
         return Settings(

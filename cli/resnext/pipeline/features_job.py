@@ -1,14 +1,17 @@
 """The job of `features`: makes checked vectors and maps of the engine's arrays, and writes them to files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnext.engines import CLASSIFIER, Graph
 from resnext.errors import FailureCode, InputError
 from resnext.outputs.done import DoneInputs
 from resnext.outputs.run_note import Settings
-from resnext.outputs.vectors.feature_file import FeatureFile
+from resnext.outputs.vectors.feature_file import FeatureFile, FeatureLayout
 from resnext.outputs.vectors.feature_stream import FeatureStream
 from resnext.records import DType, Features, Kind
 
@@ -54,11 +57,30 @@ class Extraction:
         self._request, self._model = request, model
         self.resumable = request.target.layout.path if isinstance(request.target, FeatureFile) else None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the model: on another machine `part` brings it."""
+        _ = self.settings
+        return {name: value for name, value in vars(self).items() if name != "_model"}
+
+    @property
+    def ending(self) -> str:
+        return self._layout.path.suffix
+
+    def part(self, model: "OpenedModel", path: Path, *, resume: bool) -> "Extraction":
+        job = copy(self)
+        target = FeatureFile(replace(self._layout, path=path), resume=resume)
+        vars(job).update(_model=model, _request=replace(self._request, target=target))
+        return job
+
+    @property
+    def _layout(self) -> FeatureLayout:
+        return self._request.target.layout
+
     def abstained(self, record: "Answer") -> bool:
         return False
 
     def prepare(self) -> DoneInputs:
-        return self._request.target.prepare(self._settings())
+        return self._request.target.prepare(self.settings)
 
     def answer(self) -> "Callable[[Source, Row], Features]":
         normalize, dtype = self._request.normalize, self._request.dtype
@@ -71,7 +93,8 @@ class Extraction:
     def output(self) -> FeatureFile | FeatureStream:
         return self._request.target
 
-    def _settings(self) -> Settings:
+    @cached_property
+    def settings(self) -> Settings:
         """The settings that decide the content of the rows: a run that resumes them must have the same."""
         request, model = self._request, self._model
         levels = ",".join(map(str, request.run.model.graph.out_indices))

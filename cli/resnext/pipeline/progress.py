@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ class RunProgress:
     rate. `verb` says what was done to those that worked. `abstained` tells of which there was nothing to say, and
     `abstained_words` says so; without words nothing is counted. `passed_over` gives words for the files that were no
     input. With a `bar` it is drawn on the terminal, with `lines` a line is said after a minute, and each minute from
-    then on.
+    then on. `also` gives words for the bar and the lines: what else people want to watch.
     """
 
     def __init__(
@@ -40,9 +40,10 @@ class RunProgress:
         verb: str = "labelled",
         abstained: Callable[[Answer], bool] = lambda record: False,
         abstained_words: str = "",
+        also: Callable[[], str] = lambda: "",
     ) -> None:
         self._abstained, self._abstained_words = abstained, abstained_words
-        self._verb, self._lines, self._passed_over = verb, lines, passed_over
+        self._verb, self._lines, self._passed_over, self._also = verb, lines, passed_over, also
         self._bar, self._color, self._total, self._skipped = bar, color, total, skipped
         self._begin = time.monotonic()
         self._next_refresh = self._begin + _DELAY_SECONDS
@@ -69,6 +70,17 @@ class RunProgress:
             self.failures[str(record.code)] += 1
         elif self._abstained(record):
             self.abstained += 1
+        self.show()
+
+    def add(self, done: int, abstained: int, failures: Mapping[str, int]) -> None:
+        """Take note of many finished inputs; `done` are all of them."""
+        self.done += done
+        self.abstained += abstained
+        self.failures.update(failures)
+        self.show()
+
+    def show(self) -> None:
+        """Show how far the run is, if it is time to."""
         now = time.monotonic()
         if self._bar and now >= self._next_refresh:
             self._next_refresh = now + _REFRESH_SECONDS
@@ -86,6 +98,8 @@ class RunProgress:
         total, rate = self._total(), (self.done - self.failed) / seconds
         of_all = f"{self.done:,} of {total:,}" if total is not None else f"{self.done:,}"
         parts = [f"{of_all} done", *([f"{self.failed:,} failed"] if self.failed else []), f"{rate:.1f} photos/s"]
+        if words := self._also():
+            parts.append(words)
         if total is not None and self.done:
             parts.append(f"{_time(seconds * (total - self.done) / self.done)} left")
         return ", ".join(parts)
@@ -129,7 +143,11 @@ class RunProgress:
         from rich.progress import BarColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
         from rich.text import Text
 
-        begin = self._begin
+        begin, also = self._begin, self._also
+
+        class Also(ProgressColumn):
+            def render(self, task: Task) -> Text:
+                return Text(also())
 
         class Count(ProgressColumn):
             def render(self, task: Task) -> Text:
@@ -146,7 +164,8 @@ class RunProgress:
         # Where nobody knows how many there are, a bar and a time that is left would say nothing.
         known = self._total() is not None
         self._progress = Progress(
-            *([BarColumn()] if known else []), Count(), Rate(), *([TimeRemainingColumn()] if known else []),
+            *([BarColumn()] if known else []), Count(), *([Also()] if also() else []), Rate(),
+            *([TimeRemainingColumn()] if known else []),
             console=console, transient=True,
         )  # fmt: skip
         self._task = self._progress.add_task("", total=None, failed=0)

@@ -160,7 +160,7 @@ def _run(
         try:
             with (
                 ending_on_signals(),
-                _concluding(request, model.name, progress, notices),
+                concluding(request, model.name, progress, notices),
                 job.output() as out,
                 progress,
             ):
@@ -171,7 +171,7 @@ def _run(
         except ReaderGone:
             return ExitCode.OK
         except Interrupted as interrupt:
-            interrupt.kept = _kept(done.count + progress.done, job.resumable)
+            interrupt.kept = kept_words(done.count + progress.done, job.resumable)
             raise
     if not progress.done and not done.skipped:
         if request.sources.shard is None:
@@ -180,7 +180,7 @@ def _run(
     return ExitCode.SOME_FAILED if progress.failures else ExitCode.OK
 
 
-def _kept(rows: int, file: Path | None) -> str:
+def kept_words(rows: int, file: Path | None) -> str:
     """Say how many rows an interrupted run has written, and how to continue it."""
     if not rows:
         return _NO_ROW
@@ -257,7 +257,7 @@ def _total(request: RunRequest, look_ahead: "LookAhead", done_before: int) -> "C
 
 
 @contextmanager
-def _concluding(request: RunRequest, model: str, progress: "RunProgress", notices: "Notices") -> "Iterator[None]":
+def concluding(request: RunRequest, model: str, progress: "RunProgress", notices: "Notices") -> "Iterator[None]":
     """At the end of the run, also by an error: say the figures of the run, and write the summary file."""
     from resnext.outputs import ReaderGone
     from resnext.pipeline.progress import report
@@ -293,7 +293,13 @@ def _inputs(
 
     if request.inputs is not None:
         return iter(request.inputs)
-    found = find(request.paths, request.sources, passed_over)
+    return each_input(find(request.paths, request.sources, passed_over), request, frame_count)
+
+
+def each_input(
+    found: "Iterator[Source | Failure]", request: RunRequest, frame_count: "Callable[[Source], int]"
+) -> "Iterator[Source | Failure]":
+    """Give what was found; with --frames the frames of each file."""
     if request.frames == 1:
         return found
     from resnext.images.decode import DecodeConfig

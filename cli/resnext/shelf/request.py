@@ -10,6 +10,7 @@ from resnext.records import Label, PreprocessingConfig
 
 if TYPE_CHECKING:
     from resnext.images.preprocess import Transform
+    from resnext.store.entries import CompiledModel
 
 
 class Adjustments(NamedTuple):
@@ -43,7 +44,7 @@ class ModelRequest(NamedTuple):
     """Which model to run and how. `device` other than "cpu" needs the torch engine.
 
     `outputs` names what is wanted of what `graph` computes. `tuning` None leaves it to the number of photos; with one
-    that is named a photo's numbers do not depend on it.
+    that is named a photo's numbers do not depend on it. `threads` None computes on all processors.
     """
 
     model: str = AUTO
@@ -57,13 +58,14 @@ class ModelRequest(NamedTuple):
     outputs: tuple[str, ...] = ("logits",)
     tuning: Tuning | None = None
     adjustments: Adjustments = Adjustments()
+    threads: int | None = None
 
 
 class OpenedModel(NamedTuple):
     """A model that is ready. `load(tuning)` gives its engine, tuned like that unless the request states another tuning.
 
     `weights_digest` tells its weights and, if it has any, its own settings from all others. `transform` is timm's own,
-    where the model's is not a resize and centre crop.
+    where the model's is not a resize and centre crop. `compiled`: what the store has of it, unless torch computes.
     """
 
     name: str
@@ -74,6 +76,7 @@ class OpenedModel(NamedTuple):
     num_features: int
     load: Callable[[Tuning], Engine]
     transform: "Transform | None" = None
+    compiled: "CompiledModel | None" = None
 
 
 def what_is_left(preprocessing: PreprocessingConfig) -> PreprocessingConfig | None:

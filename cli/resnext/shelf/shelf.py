@@ -14,8 +14,8 @@ from resnext.engines.openvino.processor import INT8, int8_graph, this_processor
 from resnext.errors import DamagedEntry, OutputError, UsageError
 from resnext.models import catalog
 from resnext.models.hub import HubPause, hub_is_offline
-from resnext.records import PreprocessingConfig
 from resnext.shelf.choice import Asked, choose_auto, own_checkpoint
+from resnext.shelf.opened import adjusted, identity, opened, spec_of
 from resnext.shelf.request import ModelRequest, OpenedModel, own_transform, what_is_left
 from resnext.store import request_keys
 from resnext.store.digests import digest_of
@@ -103,7 +103,7 @@ class Shelf:
         with suppress(DamagedEntry):
             model = self._store.load(provenance, with_graph=False)
             if model is not None:
-                spec = _spec(model, request, request.tuning or "latency")
+                spec = spec_of(model, request, request.tuning or "latency")
                 if spec not in self._whole:
                     cached = CachedGraph(spec)
                     if cached.whole is None:
@@ -209,36 +209,34 @@ class Shelf:
         def load(tuning: Tuning) -> Engine:
             tuning = request.tuning or tuning
             if whole is None:
-                return self._loaded_engine(asked, _spec(compiled, request, tuning))
+                return self._loaded_engine(name, spec_of(compiled, request, tuning))
             if tuning == "latency":
                 with suppress(DamagedEntry):  # OpenVINO refuses it, and the graph itself was not checked yet
-                    return load_engine(_spec(compiled, request, tuning), whole)
-            return self._loaded_engine(asked, _spec(checked(), request, tuning))
+                    return load_engine(spec_of(compiled, request, tuning), whole)
+            return self._loaded_engine(name, spec_of(checked(), request, tuning))
 
         recalled = self._recalled(asked, request, few)
         compiled, whole = recalled or Recalled(self._built(asked, request, offline))
-        preprocessing = _adjusted(compiled.preprocessing, request)
-        provenance = compiled.provenance
-        return OpenedModel(
-            name=f"{asked.name.name}:int8" if request.precision == "int8" else asked.name.name,
-            weights_digest=_identity(provenance.weights_digest, provenance.settings),
-            preprocessing=preprocessing,
-            labels=compiled.labels,
-            num_classes=compiled.num_classes,
-            num_features=compiled.num_features,
-            load=load,
-            transform=own_transform(preprocessing),
-        )
+        name = asked.name.name
+        return opened(f"{name}:int8" if request.precision == "int8" else name, compiled, request, load)
 
-    def _loaded_engine(self, asked: Asked, spec: EngineSpec) -> Engine:
+    def open_adopted(self, name: str, compiled: CompiledModel, request: ModelRequest) -> OpenedModel:
+        """Open a compiled model that came from another machine, and is called so there."""
+        of = name.removesuffix(":int8")
+        return opened(
+            name, compiled, request,
+            lambda tuning: self._loaded_engine(of, spec_of(compiled, request, request.tuning or tuning)),
+        )  # fmt: skip
+
+    def _loaded_engine(self, name: str, spec: EngineSpec) -> Engine:
         if spec.precision == "int8" and not this_processor().has_int8:
             self._notices.info(
-                f"this processor has neither VNNI nor AMX; 'resnext info {asked.name.name}' shows whether anything is"
+                f"this processor has neither VNNI nor AMX; 'resnext info {name}' shows whether anything is"
                 " gained by int8"
             )
         cached = CachedGraph(spec)
         if cached.takes_seconds_once:
-            self._notices.info(f"preparing {asked.name.name} for this processor, once")
+            self._notices.info(f"preparing {name} for this processor, once")
         return load_engine(spec, cached)
 
     def _open_torch(self, asked: Asked, request: ModelRequest, offline: bool) -> OpenedModel:
@@ -249,11 +247,11 @@ class Shelf:
         from resnext.engines.torch_engine import TorchEngine
         from resnext.images.preprocess import from_pretrained_cfg
 
-        preprocessing = _adjusted(from_pretrained_cfg(built.model.pretrained_cfg), request)
+        preprocessing = adjusted(from_pretrained_cfg(built.model.pretrained_cfg), request)
         own = recipe.config.own()
         return OpenedModel(
             name=asked.name.name,
-            weights_digest=_identity(recipe.weights.digest, digest_of(own) if own else ""),
+            weights_digest=identity(recipe.weights.digest, digest_of(own) if own else ""),
             preprocessing=preprocessing,
             labels=lambda: built.labels,
             num_classes=built.model.num_classes,
@@ -274,29 +272,3 @@ class Shelf:
 def _key(asked: Asked, request: ModelRequest) -> str:
     graph = int8_graph() if request.precision == "int8" else str(request.graph)
     return asked.key(graph, request.adjustments.size_text)
-
-
-def _identity(weights_digest: str, settings: str) -> str:
-    """Give what identifies a model: the weights of a published one; of an own one also classes and preprocessing."""
-    return digest_of([weights_digest, settings]) if settings else weights_digest
-
-
-def _adjusted(preprocessing: PreprocessingConfig, request: ModelRequest) -> PreprocessingConfig:
-    changes = request.adjustments.after_compiling
-    if not changes:
-        return preprocessing
-    return preprocessing._replace(**changes)
-
-
-def _spec(model: CompiledModel, request: ModelRequest, tuning: Tuning) -> EngineSpec:
-    changes = request.adjustments.after_compiling
-    return EngineSpec(
-        model.graph,
-        request.outputs,
-        request.precision,
-        tuning,
-        request.batch_size,
-        what_is_left(_adjusted(model.preprocessing, request)),
-        # What is cached beside the graph computes the preprocessing too.
-        digest_of([model.digest, changes]) if changes else model.digest,
-    )

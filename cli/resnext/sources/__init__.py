@@ -3,7 +3,7 @@
 import errno
 import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from resnext.errors import FailureCode, InputError, UsageError, cant_read
@@ -59,8 +59,7 @@ def find(
     finder, shard, number = _Finder(config, skipped or SkippedFiles()), config.shard, -1
     for number, argument in enumerate(arguments):
         if argument == stdin.NAME:
-            read = functools.partial(stdin.read_image, config.max_bytes)
-            found: Iterable[Source | Failure] = [Source(argument, read=read, remote=True)]
+            found: Iterable[Source | Failure] = [_from_stdin(config)]
         else:
             found = finder.find(argument)
         if shard is not None:
@@ -81,6 +80,16 @@ def find(
                 yield entry
             else:
                 yield from finder.find(entry)
+
+
+def _from_stdin(config: SourceConfig) -> Source | Failure:
+    read: Callable[[], bytes] = functools.partial(stdin.read_image, config.max_bytes)
+    if config.elsewhere:
+        try:
+            read = functools.partial(bytes, read())
+        except InputError as error:
+            return Failure(Source(stdin.NAME), error.code, str(error))
+    return Source(stdin.NAME, read=read, remote=True)
 
 
 def without_missing(items: Iterable[Source | Failure]) -> Iterator[Source | Failure]:
@@ -152,7 +161,8 @@ class _Finder:
             from resnext.sources import archives
 
             if archives.is_archive(path) and os.path.isfile(path):  # noqa: PTH113
-                return archives.pictures(path, self._config.folders, self._config.max_bytes)
+                config = self._config
+                return archives.pictures(path, config.folders, config.max_bytes, elsewhere=config.elsewhere)
         return iter([Source(path)])
 
     def _matches(self, matches: Iterator[str | Failure]) -> Iterator[Source | Failure]:

@@ -23,15 +23,15 @@ def is_archive(path: str) -> bool:
     return path.lower().endswith((*_ZIP_SUFFIXES, *tars.SUFFIXES))
 
 
-def pictures(path: str, config: FolderConfig, max_bytes: int) -> Iterator[Source | Failure]:
+def pictures(path: str, config: FolderConfig, max_bytes: int, *, elsewhere: bool = False) -> Iterator[Source | Failure]:
     """Give the pictures of an archive in its own order; an archive without any, or a broken one, as a Failure.
 
     What a folder would leave out (hidden files, __MACOSX) is left out here too; archives inside are not entered. A
-    member is given up beyond `max_bytes`, whatever size it claims to have.
+    member is given up beyond `max_bytes`, whatever size it claims to have. `elsewhere`: see SourceConfig.
     """
     found = False
     try:
-        for item in _members(path, lambda name: is_wanted(name, config), max_bytes):
+        for item in _members(path, lambda name: is_wanted(name, config), max_bytes, elsewhere):
             found = True
             yield item
     except InputError as error:
@@ -60,6 +60,9 @@ class Members:
         # The state in the key gives a changed archive a new entry.
         self._zip = functools.lru_cache(_OPEN_ARCHIVES)(lambda path, *state: zips.ZipArchive(path, max_bytes))
 
+    def __reduce__(self) -> tuple[type["Members"], tuple[int]]:
+        return Members, (self._max_bytes,)
+
     def source(self, path: str, name: str) -> Source:
         """One member of an archive, whatever its ending; it is looked for when it is read."""
         return Source(f"{path}{MEMBER_MARK}{name}", read=functools.partial(self._read, path, name), path=path)
@@ -74,10 +77,10 @@ class Members:
         return self._zip(path, state.st_mtime_ns, state.st_size, state.st_ino).member(name)
 
 
-def _members(path: str, wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Source | Failure]:
+def _members(path: str, wanted: Callable[[str], bool], max_bytes: int, elsewhere: bool) -> Iterator[Source | Failure]:
     if _is_zip(path):
         return zips.ZipArchive(path, max_bytes).members(wanted)
-    return tars.members(path, wanted, max_bytes)
+    return tars.members(path, wanted, max_bytes, elsewhere=elsewhere)
 
 
 def _is_zip(path: str) -> bool:

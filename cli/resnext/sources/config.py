@@ -38,7 +38,7 @@ class SourceConfig(NamedTuple):
 
     `files_from`: lists, read after the arguments. `timeout`: seconds for one address in all. `max_bytes` bounds what
     comes from elsewhere: downloads, members of archives, stdin. `offline` leaves addresses alone. `shard`: of all these
-    inputs only its own.
+    inputs only its own. `elsewhere`: they are read on other machines, so that each can be pickled.
     """
 
     folders: FolderConfig = FolderConfig()
@@ -49,3 +49,4 @@ class SourceConfig(NamedTuple):
     max_bytes: int = 100_000_000
     offline: bool = False
     shard: Shard | None = None
+    elsewhere: bool = False

@@ -8,7 +8,8 @@ import tarfile
 import threading
 import weakref
 import zlib
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -32,10 +33,13 @@ _BROKEN = (
 )
 
 
-def members(path: str, wanted: Callable[[str], bool], max_bytes: int) -> Iterator[Source | Failure]:
+def members(
+    path: str, wanted: Callable[[str], bool], max_bytes: int, *, elsewhere: bool = False
+) -> Iterator[Source | Failure]:
     """Give the members whose names are wanted, in the archive's order.
 
-    A member's content can be read once: it is then no longer kept.
+    A member's content can be read once: it is then no longer kept. `elsewhere`: see SourceConfig; what can't be read
+    where it lies is then a Packed, for `unpacked`.
 
     Raises:
         InputError: this is no tar archive, or it breaks off; what came before that was given.
@@ -43,7 +47,7 @@ def members(path: str, wanted: Callable[[str], bool], max_bytes: int) -> Iterato
     plain = path.lower().endswith(_PLAIN_SUFFIX)
     budget = _Budget(_WAITING_BYTES)
     with _opened(path, max_bytes) as archive:
-        for info in _headers(archive):
+        for number, info in enumerate(_headers(archive)):
             if info.isdir() or not wanted(info.name):
                 continue
             source = Source(f"{path}!/{info.name}")
@@ -53,10 +57,65 @@ def members(path: str, wanted: Callable[[str], bool], max_bytes: int) -> Iterato
                 yield Failure(source, FailureCode.TOO_LARGE, str(over_max_file_size(max_bytes)))
             elif plain and not info.issparse():
                 yield Source(source.file, read=_Slice(path, info.offset_data, info.size), path=path)
+            elif elsewhere:
+                yield Source(source.file, read=Packed(path, number, max_bytes), path=path)
             else:
                 budget.take(info.size)
                 content = _content(archive, info)
                 yield Source(source.file, read=_Held(content, budget, info.size), path=path)
+
+
+class Packed:
+    """Reads the member with this number of a compressed archive, all of which before it must be unpacked for that."""
+
+    def __init__(self, path: str, number: int, max_bytes: int) -> None:
+        self.path, self.number, self.max_bytes = path, number, max_bytes
+
+    def __call__(self) -> bytes:
+        (item,) = unpacked([Source("", read=self)])
+        if isinstance(item, Failure):
+            raise InputError(item.code, item.message)
+        assert item.read is not None
+        return item.read()
+
+
+def unpacked(items: Iterable[Source | Failure]) -> Iterator[Source | Failure]:
+    """Give the same items, members of compressed archives with their contents: neighbours are unpacked in one go."""
+    group: list[Source] = []
+    for item in items:
+        if group and _archive_of(group[0]) != _archive_of(item):
+            yield from _unpacked(group)
+            group = []
+        if _archive_of(item) is not None and isinstance(item, Source):
+            group.append(item)
+        else:
+            yield item
+    if group:
+        yield from _unpacked(group)
+
+
+def _archive_of(item: Source | Failure) -> str | None:
+    return item.read.path if isinstance(item, Source) and isinstance(item.read, Packed) else None
+
+
+def _unpacked(sources: list[Source]) -> Iterator[Source | Failure]:
+    budget = _Budget(_WAITING_BYTES)
+    left = deque(sources)
+    first = left[0].read
+    assert isinstance(first, Packed)
+    try:
+        with _opened(first.path, first.max_bytes) as archive:
+            for number, info in enumerate(_headers(archive)):
+                while left and isinstance(left[0].read, Packed) and left[0].read.number == number:
+                    budget.take(info.size)
+                    yield left[0]._replace(read=_Held(_content(archive, info), budget, info.size))
+                    left.popleft()
+                if not left:
+                    return
+    except InputError as error:
+        yield from (Failure(source, error.code, str(error)) for source in left)
+        return
+    yield from (Failure(source, FailureCode.NOT_FOUND, "no such member in this archive") for source in left)
 
 
 def read_member(path: str, name: str, max_bytes: int) -> bytes:

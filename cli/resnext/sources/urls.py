@@ -44,6 +44,9 @@ class Fetcher:
         self._lock = threading.Lock()
         self._running: asyncio.AbstractEventLoop | None = None
 
+    def __reduce__(self) -> tuple[type["Fetcher"], tuple[FetchConfig]]:
+        return Fetcher, (self._config,)
+
     def source(self, url: str) -> Source:
         """An input that is fetched when it is read; its name holds no password."""
         return Source(shown(url), read=functools.partial(self.fetch, url), remote=True)

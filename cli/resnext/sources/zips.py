@@ -8,6 +8,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from copy import copy
 from typing import Any
 
@@ -24,14 +25,33 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, A
 class ZipArchive:
     """An open archive, whose members are bounded each and all together: names may share their bytes, or be bombs.
 
+    Where it is unpickled, on another machine, it is opened once a member is read.
+
     Raises:
         InputError: this is no zip archive, a broken one, or one whose table of contents is too large.
     """
 
     def __init__(self, path: str, max_bytes: int) -> None:
+        self._close(path, max_bytes)
+        self._open()
+
+    def __getstate__(self) -> tuple[str, int]:
+        return self._path, self._max_bytes
+
+    def __setstate__(self, state: tuple[str, int]) -> None:
+        self._close(*state)
+
+    def _close(self, path: str, max_bytes: int) -> None:
         self._path, self._max_bytes = path, max_bytes
+        self._archive: zipfile.ZipFile | None = None
+        self._lock = threading.Lock()
+        self._left = 0  # bytes that may still be unpacked
+
+    def _open(self) -> zipfile.ZipFile:
+        if self._archive is not None:
+            return self._archive
         try:
-            stream = _TableReader(path)
+            stream = _TableReader(self._path)
             self._archive = zipfile.ZipFile(stream)
         except InputError:
             raise
@@ -41,13 +61,13 @@ class ZipArchive:
             raise cant_read(error.errno or 0) from error
         except _BROKEN as error:
             raise InputError(FailureCode.ARCHIVE, "not a zip archive, or a broken one") from error
-        self._lock = threading.Lock()
-        self._left = BOMB_BYTES + BOMB_RATIO * stream.size  # bytes that may still be unpacked
+        self._left = BOMB_BYTES + BOMB_RATIO * stream.size
+        return self._archive
 
     def members(self, wanted: Callable[[str], bool]) -> Iterator[Source | Failure]:
         """Give the members whose names are wanted, in the archive's order."""
-        for info in self._archive.infolist():
-            if not info.is_dir() and wanted(info.filename):
+        for info in self._open().infolist():
+            if wanted(info.filename) and not info.is_dir():  # which takes no empty name
                 read = functools.partial(self._read, info)
                 source = Source(f"{self._path}!/{info.filename}", read=read, path=self._path)
                 problem = _problem(info)
@@ -60,7 +80,7 @@ class ZipArchive:
             InputError: there is none, or it can't be read.
         """
         try:
-            return self._read(self._archive.getinfo(name))
+            return self._read(self._open().getinfo(name))
         except KeyError as error:
             raise InputError(FailureCode.NOT_FOUND, "no such member in this archive") from error
 
@@ -71,11 +91,12 @@ class ZipArchive:
         if info.file_size > self._max_bytes:
             raise over_max_file_size(self._max_bytes)
         with self._lock:
+            archive = self._open()
             self._left -= info.file_size
             if self._left < 0:
                 raise InputError(FailureCode.TOO_LARGE, "the archive is a decompression bomb: no more of it is read")
         try:
-            return self._unpacked(info)
+            return self._unpacked(archive, info)
         except NotImplementedError as error:
             raise InputError(FailureCode.ARCHIVE, "packed with a method that can't be read") from error
         except (*_BROKEN, RuntimeError) as error:
@@ -86,15 +107,15 @@ class ZipArchive:
                 raise InputError(FailureCode.ARCHIVE, "broken in its archive") from error
             raise
 
-    def _unpacked(self, info: zipfile.ZipInfo) -> bytes:
+    def _unpacked(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         """Unpack no more than the size that a member claims to have, which zipfile does for two methods only."""
         if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            with self._archive.open(info) as stream:
+            with archive.open(info) as stream:
                 return stream.read(info.file_size + 1)
         packed = copy(info)
         packed.compress_type, packed.file_size = zipfile.ZIP_STORED, info.compress_size
         packed.CRC = None  # type: ignore[assignment]  # not that of the packed bytes: zipfile compares no None
-        with self._archive.open(packed) as stream:
+        with archive.open(packed) as stream:
             content: bytes = _unpack(info, stream.read(info.compress_size))
         if len(content) != info.file_size or zlib.crc32(content) != info.CRC:
             raise zipfile.BadZipFile
@@ -138,7 +159,8 @@ class _TableReader(io.BufferedReader):
         self.size = self.seek(0, io.SEEK_END)
 
     def __del__(self) -> None:
-        self.close()  # zipfile leaves to us what it did not open
+        with suppress(ValueError):  # it was never opened
+            self.close()  # zipfile leaves to us what it did not open
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _MAX_TABLE_BYTES:

@@ -104,6 +104,15 @@ class CompiledModel(NamedTuple):
         return tuple(Label(index, *row) for index, row in enumerate(rows))
 
 
+def files_of(model: CompiledModel) -> dict[str, bytes]:
+    """The bytes of all files of an entry, for a store elsewhere.
+
+    Raises:
+        OSError: one can't be read.
+    """
+    return {name: read_regular(model.folder / name) for name in (*CHECKED_FILES, ENTRY)}
+
+
 def complete_entry(folder: Path, model: CompiledModel, labels: tuple[Label, ...]) -> None:
     """Add labels and metadata to the graph in `folder`; they are the user's alone.
 

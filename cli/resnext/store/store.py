@@ -18,7 +18,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -151,6 +151,27 @@ class Store:
         """Complete the graph in `folder` with labels and metadata and move it into place in one step."""
         complete_entry(folder, model, labels)
         return self._move_into_place(folder, model.provenance)
+
+    def adopt(self, provenance: Provenance, digest: str, files: Mapping[str, bytes | memoryview]) -> CompiledModel:
+        """Put an entry of another machine's store here, unless it is here already, and give it, checked.
+
+        Raises:
+            DamagedEntry: the files are not what was stored under this digest.
+            OutputError: the store can't be written.
+        """
+        with self.building(provenance):
+            with suppress(DamagedEntry):
+                existing = self.load(provenance)
+                if existing is not None and existing.digest == digest:
+                    return existing
+            with self.new_folder() as folder:
+                for name, content in files.items():
+                    (folder / name).write_bytes(content)
+                    (folder / name).chmod(0o600)
+                if checked_entry(folder, provenance).digest != digest:
+                    raise DamagedEntry(f"{provenance.timm_name}: not what was sent")
+                self.discard(provenance)
+                return self._move_into_place(folder, provenance)
 
     def _move_into_place(self, folder: Path, provenance: Provenance) -> CompiledModel:
         """Move a whole entry to where it belongs, unless another process's whole one is there.

@@ -36,6 +36,9 @@ class OpenVINOEngine:
         config: dict[str, Any] = {"PERFORMANCE_HINT": spec.tuning.upper()}
         if spec.precision in _HINTS:
             config["INFERENCE_PRECISION_HINT"] = _HINTS[spec.precision]
+        if spec.threads is not None:
+            # Unpinned: several such engines on one machine would all be pinned to the same processors.
+            config |= {"INFERENCE_NUM_THREADS": spec.threads, "ENABLE_CPU_PINNING": False}
         self._normalize = None if spec.normalizes is None else Normalization(spec.normalizes)
         best_batch_size = _BATCH_WITH_AMX if has_amx else _BATCH_WITHOUT_AMX
         self.batch_size = spec.batch_size or (best_batch_size if many else 1)

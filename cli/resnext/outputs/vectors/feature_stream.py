@@ -26,7 +26,7 @@ class FeatureStream:
     """`-o -`. The index goes to a file of its own, if one was named."""
 
     def __init__(self, layout: FeatureLayout, index: Path | None, *, overwrite: bool) -> None:
-        self._layout, self._index, self._overwrite = layout, index, overwrite
+        self.layout, self._index, self._overwrite = layout, index, overwrite
         self._stdout = Stdout("npy")
         self._failures = self._saved = 0
 
@@ -58,7 +58,7 @@ class FeatureStream:
 
     def __enter__(self) -> "FeatureStream":
         self._folder = tempfile.TemporaryDirectory(prefix="resnext-")
-        self._file = FeatureFile(replace(self._layout, path=Path(self._folder.name, "features.npy")))
+        self._file = FeatureFile(replace(self.layout, path=Path(self._folder.name, "features.npy")))
         self._file.__enter__()
         return self
 

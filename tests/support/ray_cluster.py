@@ -1,0 +1,144 @@
+"""A Ray cluster on loopback: a head without processors, and nodes that are like machines of their own."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from support.program import clean_environment
+
+_RAY = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--block"]
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "disabled",
+    # A node that was killed is noticed in ten seconds, not in half a minute; sooner, and a busy one is taken for dead.
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "10000",
+    "RAY_health_check_failure_threshold": "5",
+}
+_START_SECONDS = 120
+
+
+@dataclass(slots=True)
+class Node:
+    """One raylet with its workers: a process group of its own. `cache` is its own store of models."""
+
+    process: "subprocess.Popen[bytes]"
+    cache: Path
+
+    def kill(self) -> None:
+        """Kill all its processes at once, as when a machine loses power."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def workers(self) -> list[int]:
+        """The processes of workers on it."""
+        return [pid for pid in _group(self.process.pid) if _command(pid).startswith("ray::Worker")]
+
+
+@dataclass(slots=True)
+class RayCluster:
+    """`address` for --cluster. Call `stop` at the end; use it in a `with` block."""
+
+    folder: Path
+    environment: dict[str, str]
+    address: str = ""
+    nodes: list[Node] = field(default_factory=list)
+    _temporary: str = ""
+    _head: "subprocess.Popen[bytes] | None" = None
+
+    def __enter__(self) -> "RayCluster":
+        self._temporary = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # sockets have short names
+        port = free_port()
+        self.address = f"127.0.0.1:{port}"
+        head = ["--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false"]
+        self._head = self._started([*head, f"--temp-dir={self._temporary}"], self.environment)
+        deadline = time.monotonic() + _START_SECONDS
+        while not is_listening(port):
+            assert self._head.poll() is None and time.monotonic() < deadline, "Ray's head does not start"
+            time.sleep(0.1)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for process in [*(node.process for node in self.nodes), self._head]:
+            if process is not None and process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def add(self, cpus: int = 1, **environment: str) -> Node:
+        """Start another machine, with an empty store and hub of its own."""
+        home = self.folder / f"node-{len(self.nodes)}"
+        home.mkdir(parents=True)
+        cache = home / "cache"
+        clean = clean_environment(home, cache) | {
+            name: value for name, value in self.environment.items() if name.startswith(("RAY_", "AWS_"))
+        }
+        arguments = [f"--address={self.address}", f"--num-cpus={cpus}", "--object-store-memory=100000000"]
+        node = Node(self._started(arguments, clean | environment), cache)
+        self.nodes.append(node)
+        return node
+
+    def _started(self, arguments: list[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+        log = (self.folder / f"ray-{time.monotonic_ns()}.log").open("wb")
+        with log:
+            return subprocess.Popen(
+                [*_RAY, "--node-ip-address=127.0.0.1", *arguments], cwd=self.folder,
+                env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+
+def cluster_environment(home: Path, cache: Path, **more: str) -> dict[str, str]:
+    """The environment of a driver, and of the head."""
+    return clean_environment(home, cache) | _QUIET | more
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Workers and raylets that were started with this folder as their home's parent, and are alive."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                if str(folder).encode() in (entry / "environ").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def _group(leader: int) -> list[int]:
+    group = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                if os.getpgid(int(entry.name)) == leader:
+                    group.append(int(entry.name))
+            except OSError:
+                continue
+    return group
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def is_listening(port: int) -> bool:
+    """Whether somebody listens on a port of loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
