@@ -111,7 +111,7 @@ def classify(
     parts = ClusterOutput(output.output, file) if in_parts and not run.dry_run else None
     path = None if output.output in (None, "-") or in_parts else one_file(output.output)
     if parts is not None:
-        model = parts.model_to_go_on_with(model, notices)
+        model = parts.model_to_continue_with(model, notices)
     elif file.resume and path is not None:
         model = requests.model_to_continue_with(model, path, notices)
     request = ClassifyRequest(

@@ -116,7 +116,7 @@ class ClusterOutput:
         self.earlier: Manifest | None = check_folder(self.folder, overwrite=file.overwrite, resume=file.resume)
         self._overwrite = file.overwrite
 
-    def model_to_go_on_with(self, model: "ModelOptions", notices: "Notices") -> "ModelOptions":
+    def model_to_continue_with(self, model: "ModelOptions", notices: "Notices") -> "ModelOptions":
         """For --resume with --model auto: the model that the parts were made with."""
         from resnext.commands import requests
 

@@ -110,7 +110,7 @@ def features(
     parts = ClusterOutput(output.output, file) if in_parts and not run.dry_run else None
     target = _target(layout, output.index, FileOptions() if in_parts else file, to_stdout=to_stdout)
     if parts is not None:
-        model = parts.model_to_go_on_with(model, notices)
+        model = parts.model_to_continue_with(model, notices)
     elif file.resume and not to_stdout:
         model = requests.model_to_continue_with(model, path, notices)
     asked = requests.run_request(inputs, model, compute, run, messages)
