@@ -134,17 +134,23 @@ def confusion_matrix(truth: Ints, answers: Ints, num_classes: int) -> NDArray[np
 
 def counted_pairs(truth: Ints, answers: Ints) -> list[Confusion]:
     """Every pair of truth and answer that occurs, and how often: of a confusion matrix the cells that are not 0."""
-    if not len(truth):
-        return []
-    width = int(np.max(answers)) + 1
-    codes, photos = np.unique(np.asarray(truth, np.int64) * width + answers, return_counts=True)
-    return [Confusion(int(code) // width, int(code) % width, int(n)) for code, n in zip(codes, photos, strict=True)]
+    pairs, photos = _pairs(truth, answers)
+    return [Confusion(row, column, n) for (row, column), n in zip(pairs.tolist(), photos.tolist(), strict=True)]
 
 
 def most_confused(truth: Ints, answers: Ints, right: Bools, count: int) -> list[Confusion]:
     """The `count` pairs of truth and wrong answer that occur most often, the most frequent first."""
-    pairs = counted_pairs(truth[~right], answers[~right])
-    return sorted(pairs, key=lambda pair: (-pair.photos, pair.truth, pair.answer))[:count]
+    pairs, photos = _pairs(truth[~right], answers[~right])
+    worst = np.argsort(-photos, kind="stable")[:count]
+    found = zip(pairs[worst].tolist(), photos[worst].tolist(), strict=True)
+    return [Confusion(row, column, n) for (row, column), n in found]
+
+
+def _pairs(truth: Ints, answers: Ints) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The different pairs, in their order, (N, 2); and how often each occurs, (N,)."""
+    width = int(np.max(answers, initial=0)) + 1
+    codes, photos = np.unique(np.asarray(truth, np.int64) * width + answers, return_counts=True)
+    return np.stack([codes // width, codes % width], axis=1), photos
 
 
 def worst_mistakes(confidences: Floats, right: Bools, count: int) -> Ints:

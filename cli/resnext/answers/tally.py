@@ -41,6 +41,9 @@ class Matrix(NamedTuple):
     cells: list[metrics.Confusion]
 
 
+NO_MATRIX = Matrix([], 0, [])
+
+
 class Tally:
     """Keeps 18 bytes a photo, whatever the number of classes, and of the wrong answers the `mistakes` surest."""
 

@@ -216,27 +216,29 @@ def _give(document: dict[str, Any], notes: Sequence[str], tally: "Tally", option
     Raises:
         OutputError: one can't be written.
     """
+    from resnext.answers.tally import NO_MATRIX
     from resnext.outputs import terminal_width
     from resnext.outputs.report import lines_of
     from resnext.outputs.stdout import ReaderGone, Stdout
 
-    matrix = tally.matrix()
+    files, width = options.files(), terminal_width()
+    # Of many classes the matrix has no room on a terminal, and takes time and memory.
+    wanted = "--confusion" in files or (not options.json and len(tally.photos) <= width)
+    matrix = tally.matrix() if wanted else NO_MATRIX
     if options.json:
         text = json.dumps(document, indent=2)
     else:
-        lines = lines_of(document, matrix, terminal_width())
-        text = "\n".join([*lines, *([""] if notes else []), *notes])
+        text = "\n".join([*lines_of(document, matrix, width), *([""] if notes else []), *notes])
     stdout = Stdout()
     try:
         stdout.write(f"{text}\n".encode())
     except ReaderGone:
         stdout.abandon()
-    files = options.files()
     if files:
         from resnext.outputs.report_files import Parts, write_report_files
 
         curve, ece = tally.coverage_curve(), document["ece"] or 0.0
-        write_report_files(files, Parts(matrix.names, matrix.shown, matrix.cells, tally.reliability(), ece, curve))
+        write_report_files(files, Parts(*matrix, tally.reliability(), ece, curve))
 
 
 def _calibration(advice: "Advice", kept: Path | None) -> dict[str, Any]:
