@@ -15,6 +15,7 @@ from resnext.errors import OutputError
 _MOST_CLASSES = 40  # in one picture; of more those that were confused most
 _NUMBERED = 25  # up to so many classes each cell has its number
 _LONGEST = 28  # characters of a name
+_MARKED = (0.5, 0.8, 0.9, 0.95, 0.99)  # probabilities that are marked in a curve
 _INCHES, _DPI = 6.0, 150
 # The first has most alphabets; of the others, which have Chinese, Japanese and Korean, those that are installed.
 _FONTS = ["DejaVu Sans", "Noto Sans CJK JP", "Hiragino Sans", "Microsoft YaHei", "Malgun Gothic"]
@@ -101,20 +102,20 @@ def coverage_picture(curve: Rows, kind: str) -> bytes:
     with _figure(_INCHES, _INCHES * 0.75) as (figure, save):
         axes = figure.add_subplot()
         taken = [each["coverage"] for each in curve]
-        axes.plot(taken, [each["right"]["share"] for each in curve], color=_BLUE)
-        low, high = ([each["right"][limit] for each in curve] for limit in ("low", "high"))
-        axes.fill_between(taken, low, high, color=_BLUE, alpha=0.2, linewidth=0, label="95% interval")
-        for sure in (0.5, 0.8, 0.9, 0.95, 0.99):
-            at = next((each for each in curve if each["sure"] >= sure), None)
+        axes.plot(taken, [each["right"]["share"] for each in curve], color=_BLUE, clip_on=False)
+        lows, highs = ([each["right"][limit] for each in curve] for limit in ("low", "high"))
+        axes.fill_between(taken, lows, highs, color=_BLUE, alpha=0.2, linewidth=0, label="95% interval")
+        marked = [next((each for each in curve if each["sure"] >= sure), None) for sure in _MARKED]
+        for sure, at in zip(_MARKED, marked, strict=True):
             if at is not None:
-                axes.plot(at["coverage"], at["right"]["share"], "o", color=_BLUE, markersize=4)
-                axes.annotate(
-                    f"from {sure:g}", (at["coverage"], at["right"]["share"]), textcoords="offset points", xytext=(4, 5),
-                    fontsize=8,
-                )  # fmt: skip
-        lowest = min([0.9, *low])
-        axes.set(xlabel="share of the photos that keep their answer")
-        axes.set(ylabel="of those right", xlim=(0, 1), ylim=(max(0.0, lowest - 0.05), 1.005))
+                place = (at["coverage"], at["right"]["share"])
+                axes.plot(*place, "o", color=_BLUE, markersize=4, clip_on=False)
+                axes.annotate(f"{sure:g}", place, textcoords="offset points", xytext=(0, -14), ha="center", fontsize=9)
+        axes.plot([], [], "o", color=_BLUE, markersize=4, label="answers of at least this probability")
+        # Of few photos nothing is known: their interval would take all of the room.
+        lowest = min([0.9, *(low for low, share in zip(lows, taken, strict=True) if share >= 0.1)])
+        axes.set(xlabel="share of the photos that keep their answer", ylabel="of those right")
+        axes.set(xlim=(0, 1), ylim=(max(0.0, lowest - 0.1), 1.0))
         axes.xaxis.set_major_formatter("{x:.0%}")
         axes.yaxis.set_major_formatter("{x:.0%}")
         axes.legend(loc="lower left", frameon=False)

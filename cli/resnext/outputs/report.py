@@ -124,9 +124,8 @@ def _confidences(report: dict[str, Any]) -> list[str]:
         return []
     lines = ["  answers of at least  photos          right of those"]
     for row in report["coverage"]:
-        lines.append(
-            f"  {row['sure']:<19.4g}  {row['photos']:6} {row['coverage']:6.1%}  {_between(row['right'])}".rstrip()
-        )
+        least = f"{row['sure']:g}" if row["sure"] else "all"
+        lines.append(f"  {least:<19}  {row['photos']:6} {row['coverage']:6.1%}  {_between(row['right'])}".rstrip())
     lines += ["", "  probability   photos  believed   right"]
     for row in report["reliability"]:
         if row["photos"]:

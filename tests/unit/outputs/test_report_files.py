@@ -66,7 +66,7 @@ def test_pictures_show_something_and_the_same_each_time(tmp_path: Path) -> None:
     assert (
         "owl, great" in texts["--confusion"] and "$\\frac{" in texts["--confusion"] and "日本" in texts["--confusion"]
     )
-    assert "ECE) 12.5%" in texts["--reliability"] and "from 0.5" in texts["--coverage"]
+    assert "ECE) 12.5%" in texts["--reliability"] and "0.95" in texts["--coverage"]
     (tmp_path / "again").mkdir()
     assert written(tmp_path / "again", ".svg") == vectors
 
