@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,7 +37,7 @@ def test_good_and_bad_addresses_keep_their_places(resnext: RunResnext, server: H
 
 def test_many_addresses_share_the_wait(resnext: RunResnext, server: HostileServer, tmp_path: Path) -> None:
     listed = tmp_path / "addresses.txt"
-    listed.write_text("".join(f"{server.endpoint}/slow?{number}\n" for number in range(200)))
+    listed.write_text("".join(f"{server.endpoint}/slow?{number}\n" for number in range(80)))
     done = resnext("classify", "-m", "lite0", "-k", "1", "--files-from", listed)
     files = [json.loads(line)["file"] for line in done.stdout.splitlines()]
     assert (done.returncode, files) == (0, listed.read_text().splitlines())
@@ -103,7 +102,7 @@ def test_finished_rows_are_not_held_back_and_a_leaving_reader_is_not_kept(
     server: HostileServer, tmp_path: Path, warm_cache: Path
 ) -> None:
     photos = [str(SAMPLES / "coffee.png")] * 2
-    command = [sys.executable, "-m", "resnext", "classify", "-m", "lite0", *photos]
+    command = [sys.executable, "-m", "resnext", "classify", "-m", "lite0", "--timeout", "600", *photos]
     command += [server.endpoint + "/later", *[server.endpoint + "/stall-in-body"] * 3]
     with subprocess.Popen(
         command, env=clean_environment(tmp_path, warm_cache), stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -112,7 +111,5 @@ def test_finished_rows_are_not_held_back_and_a_leaving_reader_is_not_kept(
         assert json.loads(process.stdout.readline())["status"] == "ok"
         assert json.loads(process.stdout.readline())["status"] == "ok"
         process.stdout.close()
-        begin = time.monotonic()
-        assert process.wait(60) == 0
-        assert time.monotonic() - begin < 20  # the stalled ones would take 30 s
+        assert process.wait(120) == 0  # the stalled ones would take ten minutes
         assert process.stderr.read() == b""
