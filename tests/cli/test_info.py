@@ -25,7 +25,7 @@ from support.loopback_hub import LoopbackHub
 from support.program import RunResnext, clean_environment
 
 HEAVY = {"torch", "timm", "torchvision", "openvino", "huggingface_hub", "PIL"}
-SMALL = "mobilenetv3_small_050.lamb_in1k"
+SMALL = "test_resnet.r160_in1k"
 
 
 def answer(done: "subprocess.CompletedProcess[str]") -> Any:

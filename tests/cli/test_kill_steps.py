@@ -185,7 +185,7 @@ def test_a_compile_killed_at_any_moment(tmp_path: Path, amount: Callable[[int, i
 @pytest.mark.slow
 def test_a_download_killed_at_any_moment(tmp_path: Path, timm: Any, amount: Callable[[int, int], int]) -> None:
     """The next run has the hub's very file, and the label that an undisturbed one has."""
-    name = "mobilenetv3_small_050.lamb_in1k"
+    name = "test_resnet.r160_in1k"
     weights = save_safetensors(seeded_state_dict(timm, name), tmp_path / "weights.safetensors")
     command = [sys.executable, "-m", "resnext", "classify", "-m", name, "-f", "jsonl", str(SAMPLES / "coffee.png")]
     generator, rounds, deaths = random.Random(5), amount(20, 2), 0

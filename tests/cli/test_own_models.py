@@ -1,6 +1,7 @@
 """Models of the user's own: folders and repositories in timm's form, checkpoints of training scripts."""
 
 import argparse
+import importlib
 import json
 import subprocess
 import sys
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from support.checkpoints import seeded_state_dict
 from support.loopback_hub import LoopbackHub
-from support.program import SAMPLES, RunResnext, clean_environment
+from support.program import SAMPLES, Heard, RunResnext, clean_environment
+from support.tiny_model import answer_of
 
 PHOTO = SAMPLES / "coffee.png"
 ARCHITECTURE = "test_resnet"
@@ -48,37 +51,22 @@ def birds(tmp_path: Path, state_dict: dict[str, torch.Tensor]) -> Path:
     return folder
 
 
-_PLAIN_TIMM = """
-import json, sys
-from resnext.compiling.timm_models import import_timm
-timm = import_timm()
-import timm.data, torch
-from PIL import Image
-model = timm.create_model("local-dir:" + sys.argv[1], pretrained=True).eval()
-transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model), is_training=False)
-with torch.inference_mode():
-    scores = model(transform(Image.open(sys.argv[2]).convert("RGB"))[None]).softmax(-1)[0]
-print(json.dumps(scores.tolist()))
-"""
-
-
 def scores_of(done: "subprocess.CompletedProcess[str]") -> dict[str, float]:
     assert done.returncode == 0, done.stderr
     row = json.loads(done.stdout)
     return {each["label"]: each["score"] for each in row["predictions"]}
 
 
-def test_a_folder_is_a_model_as_plain_timm_opens_it(resnext: RunResnext, tmp_path: Path, birds: Path) -> None:
+def test_a_folder_is_a_model_as_plain_timm_opens_it(
+    resnext: RunResnext, tmp_path: Path, birds: Path, timm: Any
+) -> None:
     cache = tmp_path / "cache"
-    reference = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", _PLAIN_TIMM, birds, PHOTO],
-        env=clean_environment(tmp_path / "home", cache),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert reference.returncode == 0, reference.stderr
-    expected = dict(zip(CLASSES, json.loads(reference.stdout), strict=True))
+    data = importlib.import_module("timm.data")
+    model = timm.create_model(f"local-dir:{birds}", pretrained=True).eval()
+    transform = data.create_transform(**data.resolve_model_data_config(model), is_training=False)
+    with Image.open(PHOTO) as photo, torch.inference_mode():
+        scores = model(transform(photo.convert("RGB"))[None]).softmax(-1)[0]
+    expected = dict(zip(CLASSES, scores.tolist(), strict=True))
     first = resnext("classify", "-m", birds, "--exact", PHOTO, cache=cache)
     assert "compiling my-birds, a test_resnet, once" in first.stderr
     assert scores_of(first) == pytest.approx(expected, abs=1e-5)
@@ -133,7 +121,7 @@ def test_a_folder_that_is_no_model_is_one_line(
 
 
 def test_checkpoints_of_training_scripts_tell_what_they_are(
-    resnext: RunResnext, tmp_path: Path, state_dict: dict[str, torch.Tensor]
+    tmp_path: Path, state_dict: dict[str, torch.Tensor]
 ) -> None:
     """One network in the forms of many trainers: the same answer, by the file's own name, compiled once."""
     args = argparse.Namespace(model=ARCHITECTURE, mean=CFG["mean"], std=CFG["std"], crop_pct=0.9, img_size=128)
@@ -155,11 +143,11 @@ def test_checkpoints_of_training_scripts_tell_what_they_are(
     for name, form in forms.items():
         path = tmp_path / f"{name}.pth"
         torch.save(form, path)
-        done = resnext("classify", "--weights", path, "--exact", PHOTO, cache=tmp_path / "cache")
-        assert json.loads(done.stdout)["model"] == name, done.stderr
-        answers.append(scores_of(done))
-    assert answers[1] == answers[2]
-    assert sorted(answers[0]) == ["class 0", "class 1", "class 2"]
+        answers.append(answer_of(None, tmp_path / "cache", Heard(), path))
+        assert answers[-1].name == name
+    np.testing.assert_array_equal(answers[1].logits, answers[2].logits)
+    assert answers[1].preprocessing == answers[2].preprocessing
+    assert answers[0].labels == ("class 0", "class 1", "class 2")
 
 
 def test_arguments_beside_a_checkpoint_name_its_architecture(

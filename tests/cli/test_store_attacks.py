@@ -19,7 +19,7 @@ from resnext.store.store import Store
 from support.checkpoints import save_safetensors, seeded_state_dict
 from support.program import SAMPLES, Heard, RunResnext, clean_environment
 
-SMALL = "mobilenetv3_small_050.lamb_in1k"
+SMALL = "test_resnet.r160_in1k"
 LITE0 = ModelRequest(model="lite0", precision="fp32")
 PHOTO = str(SAMPLES / "coffee.png")
 PROCESSES = 8

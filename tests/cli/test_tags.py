@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.program import SAMPLES, RunResnext
+from support.program import SAMPLES, Heard, RunResnext
 
 COFFEE, CHINA = SAMPLES / "coffee.png", SAMPLES / "china.jpg"
 COMMAND = ("classify", "-m", "lite0", "-k", "2")
@@ -138,17 +138,19 @@ def test_options_that_make_no_sense(resnext: RunResnext, options: list[str], mes
     assert done.returncode == 2 and message in done.stderr
 
 
-def test_a_model_that_was_never_measured_is_treated_with_more_care(resnext: RunResnext, tmp_path: Path) -> None:
+def test_a_model_that_was_never_measured_is_treated_with_more_care(
+    resnext: RunResnext, tmp_path: Path, timm: Any
+) -> None:
     """The same network with other weights: a digest that nobody measured."""
-    import torch
     from safetensors.torch import save_file
 
-    from resnext.compiling.timm_models import import_timm
+    from resnext.shelf.shelf import ModelRequest, Shelf
+    from resnext.store.store import Store
 
-    model = import_timm().create_model("tf_efficientnet_lite0")
-    weights = tmp_path / "mine.safetensors"
+    model = timm.create_model("tf_efficientnet_lite0")
+    weights, cache = tmp_path / "mine.safetensors", tmp_path / "cache"
     save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, weights)
-    assert torch is not None
-    done = resnext(*COMMAND, "--tags", "--weights", weights, COFFEE, cache=tmp_path / "cache", timeout=300)
+    Shelf(Heard(), Store(cache)).open(ModelRequest("lite0", weights=weights))  # here, where torch is imported
+    done = resnext(*COMMAND, "--tags", "--weights", weights, COFFEE, cache=cache)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("was never measured") == 1

@@ -15,13 +15,17 @@ from support.program import Heard
 
 ARCHITECTURE = "test_resnet"
 CLASSES = ("tabby", "beagle", "sparrow")
+CFG = {
+    **{"input_size": [3, 128, 128], "crop_pct": 0.9, "crop_mode": "center", "interpolation": "bicubic"},
+    **{"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4], "first_conv": "conv1.0", "classifier": "fc"},
+}
 
 
 def write_tiny_model(folder: Path, timm: Any, **cfg: Any) -> None:
     """Make a folder with seeded random weights and three classes; `cfg` has what is the model's own beside them."""
     folder.mkdir()
     save_safetensors(seeded_state_dict(timm, ARCHITECTURE, num_classes=3), folder / "model.safetensors")
-    cfg = {"input_size": [3, 128, 128], "first_conv": "conv1.0", "classifier": "fc", **cfg}
+    cfg = CFG | cfg
     config = {"architecture": ARCHITECTURE, "num_classes": 3, "label_names": CLASSES, "pretrained_cfg": cfg}
     (folder / "config.json").write_text(json.dumps(config))
 

@@ -64,7 +64,7 @@ def test_a_marked_convolution_computes_in_float32_on_any_processor(tmp_path: Pat
 def test_a_graph_that_fails_with_marks_is_kept_without(tmp_path: Path, timm: Any, monkeypatch: Any) -> None:
     from resnext.compiling.timm_models import TimmModel
 
-    module = timm.create_model("mobilenetv3_small_050", pretrained=False, num_classes=3).eval()
+    module = timm.create_model("test_efficientnet", pretrained=False, num_classes=3).eval()
     model = TimmModel(module, dict(module.pretrained_cfg), 3, module.num_features, timm.__version__)
     convert.convert(model, Graph(), tmp_path)
     assert marks_in(tmp_path / "graph.xml") > 0
