@@ -1,11 +1,13 @@
 """What tests of the program share."""
 
+import io
 import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from support.hostile_names import fill
 from support.program import PROGRAM, SAMPLES, Once, clean_environment
@@ -13,9 +15,11 @@ from support.program import PROGRAM, SAMPLES, Once, clean_environment
 
 @pytest.fixture
 def hostile_folder(tmp_path: Path) -> bytes:
-    """A photo under each hostile name; those that this file system takes."""
-    folder = os.fsencode(tmp_path / "hostile")
-    fill(folder, (SAMPLES / "coffee.png").read_bytes())
+    """A small photo under each hostile name; those that this file system takes."""
+    folder, small = os.fsencode(tmp_path / "hostile"), io.BytesIO()
+    with Image.open(SAMPLES / "coffee.png") as photo:
+        photo.resize((150, 100)).save(small, "PNG")
+    fill(folder, small.getvalue())
     return folder
 
 
