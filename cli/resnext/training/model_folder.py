@@ -8,6 +8,7 @@ pseudo_labels.jsonl  of semi: a row a photo without a label that was chosen, its
 training.json      how it was made, to make it again, and its figures
 """
 
+import glob
 import json
 import os
 import shutil
@@ -28,7 +29,6 @@ CARD = "README.md"
 PHOTOS = "photos.jsonl"
 PSEUDO_LABELS = "pseudo_labels.jsonl"
 TRAINING = "training.json"
-_PREFIX = ".resnext-new-"
 # What timm reads of a pretrained_cfg, and what tells where weights are from; the rest is of the base's own weights.
 _CFG = (
     "input_size fixed_input_size interpolation crop_pct crop_mode mean std pool_size first_conv classifier"
@@ -52,6 +52,8 @@ class TrainedModel:
 def write_model_folder(target: Path, model: TrainedModel) -> None:
     """Write the folder whole or not at all: beside its place, then moved there; an earlier one goes only then.
 
+    The caller holds the place against other runs.
+
     Raises:
         OutputError: it can't be written; what stood there is as it was.
     """
@@ -66,7 +68,9 @@ def write_model_folder(target: Path, model: TrainedModel) -> None:
     }
     folder: Path | None = None
     try:
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
+        for left in target.parent.glob(f"{glob.escape(_prefix(target))}*"):  # by a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
         for name, pieces in files.items():
             with (folder / name).open("wb") as file:
                 file.writelines(pieces)
@@ -134,7 +138,7 @@ def _move(folder: Path, target: Path) -> None:
     except OSError:
         if not target.is_dir():
             raise
-    aside = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
+    aside = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
     try:
         target.rename(aside / "old")
         try:
@@ -149,6 +153,10 @@ def _move(folder: Path, target: Path) -> None:
 
 def _rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[bytes]:
     return (json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name[:200]}.resnext-new-"
 
 
 def _json(content: Mapping[str, Any]) -> bytes:
