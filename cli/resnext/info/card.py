@@ -1,14 +1,13 @@
 """The card of one model: what it is, what it costs, whether it may be used, where it is from, what is compiled."""
 
-import time
-from datetime import UTC, datetime
 from typing import Any
 
 from resnext.engines.openvino.processor import int8_graph
 from resnext.errors import ModelError
 from resnext.info import quantization
 from resnext.info.citation import bibtex
-from resnext.info.page import Page, age_text, millions_text, size_text
+from resnext.info.page import Page, millions_text
+from resnext.info.storage import compiled_row, compiled_text
 from resnext.models import weights
 from resnext.models.catalog import CatalogEntry, ModelName, ResNeXtShape
 from resnext.models.hub import find_cached
@@ -136,24 +135,6 @@ def preprocessing_row(config: PreprocessingConfig) -> dict[str, Any]:
     }
 
 
-def compiled_row(stored: StoredEntry | None) -> dict[str, Any] | None:
-    """An entry of the store with what it was made from; `built` in UTC."""
-    if stored is None or stored.model is None:
-        return None
-    provenance = stored.model.provenance
-    return {
-        "folder": str(stored.folder),
-        "size_bytes": stored.size_bytes,
-        "built": datetime.fromtimestamp(stored.built, UTC).isoformat(timespec="seconds"),
-        "age_seconds": max(0, round(time.time() - stored.built)),
-        "weights_from": stored.model.weights_origin,
-        "weights_sha256": provenance.weights_digest,
-        "timm": provenance.timm_version,
-        "openvino": provenance.openvino_version,
-        "format": provenance.format_version,
-    }
-
-
 def int8_row(name: ModelName, store: Store) -> dict[str, Any] | None:
     """The report of the model's int8 graph for this processor, as `resnext quantize` measured it."""
     stored = inventory.find(store, Asked(name).key(int8_graph()))
@@ -249,16 +230,6 @@ def weights_text(row: dict[str, Any]) -> str:
     """Where weights are from, with their digest where it is known."""
     source = row["from"] or "none published; give a checkpoint with --weights FILE"
     return f"{source}; " + (f"SHA-256 {row['sha256']}" if row["sha256"] else "digest known once they are here")
-
-
-def compiled_text(row: dict[str, Any] | None) -> str:
-    """An entry of the store in words."""
-    if row is None:
-        return "not yet; the first run does it, or resnext info --download MODEL"
-    return (
-        f"{age_text(row['age_seconds'])} ago with timm {row['timm']} and OpenVINO {row['openvino']},"
-        f" {size_text(row['size_bytes'])} in {row['folder']}"
-    )
 
 
 def _accuracy_text(found: dict[str, Any]) -> str:

@@ -4,8 +4,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from resnext.info.card import compiled_row, compiled_text
 from resnext.info.page import Page, millions_text, size_text
+from resnext.info.storage import compiled_row, compiled_text
 from resnext.models import catalog, weights
 from resnext.models.catalog import ModelName
 from resnext.models.checkpoints import (

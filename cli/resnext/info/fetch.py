@@ -3,8 +3,8 @@
 from typing import Any
 
 from resnext.console.terminal import Notices
-from resnext.info.card import compiled_row
 from resnext.info.page import Page, size_text
+from resnext.info.storage import compiled_row
 from resnext.models import catalog
 from resnext.models.licences import licence_terms
 from resnext.shelf.choice import Asked

@@ -77,6 +77,34 @@ def show_removed(found: dict[str, Any], page: Page) -> None:
     page.line(f"{count} removed, {size_text(found['freed_bytes'])} freed" if count else "there was nothing to remove")
 
 
+def compiled_row(stored: StoredEntry | None) -> dict[str, Any] | None:
+    """An entry of the store with what it was made from; `built` in UTC."""
+    if stored is None or stored.model is None:
+        return None
+    provenance, times = stored.model.provenance, _times(stored.built, time.time())
+    return {
+        "folder": str(stored.folder),
+        "size_bytes": stored.size_bytes,
+        "built": times["modified"],
+        "age_seconds": times["age_seconds"],
+        "weights_from": stored.model.weights_origin,
+        "weights_sha256": provenance.weights_digest,
+        "timm": provenance.timm_version,
+        "openvino": provenance.openvino_version,
+        "format": provenance.format_version,
+    }
+
+
+def compiled_text(row: dict[str, Any] | None) -> str:
+    """An entry of the store in words."""
+    if row is None:
+        return "not yet; the first run does it, or resnext info --download MODEL"
+    return (
+        f"{age_text(row['age_seconds'])} ago with timm {row['timm']} and OpenVINO {row['openvino']},"
+        f" {size_text(row['size_bytes'])} in {row['folder']}"
+    )
+
+
 def _entry_row(entry: StoredEntry, now: float) -> dict[str, Any]:
     provenance = entry.model.provenance if entry.model is not None else None
     return {

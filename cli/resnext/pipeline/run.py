@@ -4,7 +4,6 @@ All commands that read photos share this; a Job does what differs between them.
 """
 
 import gc
-import os
 import sys
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from resnext.console.interrupts import Interrupted, dying_of_signals, ending_on_signals
 from resnext.console.terminal import say
 from resnext.errors import ExitCode, OutputError, TooManyFailures, UsageError
+from resnext.pipeline.inputs import MANY, are_few, count_of, inputs_of
 from resnext.pipeline.start import import_ahead
 from resnext.records import Failure
 from resnext.threads import in_thread
@@ -23,19 +23,16 @@ if TYPE_CHECKING:
     from resnext.console.terminal import ColorChoice, Notices
     from resnext.engines import Engine
     from resnext.outputs import DoneInputs
-    from resnext.pipeline.look_ahead import LookAhead
     from resnext.pipeline.loop import Row
     from resnext.pipeline.progress import RunProgress
     from resnext.records import Answer, Isolation, Source
     from resnext.shelf.shelf import ModelRequest, OpenedModel
     from resnext.sources.config import SourceConfig
-    from resnext.sources.skipped import SkippedFiles
 
-# From this many inputs on, throughput pays for its slower start; they are looked for no longer than this.
-_MANY = 16
-_LOOK_SECONDS = 0.05
+_LOOK_SECONDS = 0.05  # how long it is waited for as many inputs as make a run one of many
 _NO_ROW = "no row was written"
-# The engine of the last run: what comes next is the end of the process, which frees its weights faster than it does.
+# The engine of the last run. To free it takes 15 ms, a twentieth of a start, and what comes next is the end of the
+# process, which frees it at once. No object outlives a run until then, so it is the module that holds it.
 _in_use: "list[Engine]" = []
 
 
@@ -106,7 +103,7 @@ def _run(
 
     # Next the digests of the model are checked, which needs no interpreter: the importing thread gets all of it.
     import_ahead(openvino=request.model.engine == "openvino")
-    few = _few(request)
+    few = are_few(request)
     model = Shelf(notices).open(request.model, few=few)
     # Most of it is compiled code, so imports and decoding run beside it. No daemon: the interpreter must not end in it.
     loads_now = few and request.model.engine == "openvino"
@@ -128,11 +125,13 @@ def _run(
     # Decoding begins now, while the engine loads.
     with (
         decoders(decoding, model.transform, isolated=request.isolate == "always", workers=workers) as load,
-        LookAhead(done.remaining(_inputs(request, load.frame_count, passed_over)), load, workers=workers) as look_ahead,
+        LookAhead(
+            done.remaining(inputs_of(request, load.frame_count, passed_over)), load, workers=workers
+        ) as look_ahead,
     ):
         gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
         answer = job.answer()
-        many = look_ahead.at_least(_MANY, _LOOK_SECONDS)
+        many = look_ahead.at_least(MANY, _LOOK_SECONDS)
         if loading and (request.model.tuning or not many):
             engine = loading.result()
         else:
@@ -149,7 +148,7 @@ def _run(
             bar=bar,
             lines=request.progress and not sys.stderr.isatty(),
             color=use_color(sys.stderr, request.color),
-            total=_total(request, look_ahead, done.count) if bar else look_ahead.total,
+            total=count_of(request, look_ahead, done.count) if bar else look_ahead.total,
             passed_over=lambda: str(passed_over),
             skipped=lambda: done.skipped,
             verb=job.verb,
@@ -189,15 +188,6 @@ def kept_words(rows: int, file: Path | None) -> str:
     return f"{rows:,} {'row is' if rows == 1 else 'rows are'} in {file}; the same line with --resume goes on"
 
 
-def _few(request: RunRequest) -> bool:
-    """Whether the request names a few files, each of them a picture by its name and of one frame."""
-    from resnext.sources.folders import is_picture
-
-    # Path.is_file would raise where it may not look.
-    named = 0 < len(request.paths) < _MANY and not request.sources.files_from and request.frames == 1
-    return named and all(is_picture(path) and os.path.isfile(path) for path in request.paths)  # noqa: PTH113
-
-
 def list_inputs(request: RunRequest, done: "DoneInputs", *, as_json: bool) -> ExitCode:
     """`--dry-run`: list on stdout the inputs that the run would read, without those that are `done`. Loads no model.
 
@@ -212,7 +202,7 @@ def list_inputs(request: RunRequest, done: "DoneInputs", *, as_json: bool) -> Ex
     failed = False
     try:
         with _frame_counter(request) as frame_count:
-            for item in without_missing(done.remaining(_inputs(request, frame_count))):
+            for item in without_missing(done.remaining(inputs_of(request, frame_count))):
                 failed |= isinstance(item, Failure)
                 stdout.write(listed(item, as_json=as_json, terminal=stdout.is_terminal))
                 if isinstance(item, Failure):
@@ -235,25 +225,6 @@ def _frame_counter(request: RunRequest) -> "Iterator[Callable[[Source], int]]":
     decoding = Decoding(from_pretrained_cfg({}), max_megapixels=request.max_megapixels)  # of no model: none is decoded
     with decoders(decoding, None, isolated=request.isolate == "always", workers=1) as load:
         yield load.frame_count
-
-
-def _total(request: RunRequest, look_ahead: "LookAhead", done_before: int) -> "Callable[[], int | None]":
-    """Give the function that tells the number of remaining inputs, None until it is known. It never waits."""
-    from resnext.sources.counting import InputCount
-
-    if request.inputs is not None:
-        remaining = max(0, len(request.inputs) - done_before)
-        return lambda: remaining
-    counted = InputCount(request.paths, request.sources) if request.frames == 1 else None
-
-    def total() -> int | None:
-        found = look_ahead.total()
-        if found is not None or counted is None:
-            return found
-        all_inputs = counted.total()
-        return None if all_inputs is None else max(0, all_inputs - done_before)
-
-    return total
 
 
 @contextmanager
@@ -283,27 +254,3 @@ def _check_failures(record: "Answer | Failure", progress: "RunProgress", max_err
     if max_errors is not None and isinstance(record, Failure) and progress.failures.total() >= max_errors:
         which = "the first failure" if max_errors == 1 else f"{max_errors} failures, the last"
         raise TooManyFailures(f"stopped at {which}: {record.source.file}: {record.code}: {record.message}")
-
-
-def _inputs(
-    request: RunRequest, frame_count: "Callable[[Source], int]", passed_over: "SkippedFiles | None" = None
-) -> "Iterator[Source | Failure]":
-    """Find the inputs that the request names; with --frames, each frame is an input."""
-    from resnext.sources import find
-
-    if request.inputs is not None:
-        return iter(request.inputs)
-    return each_input(find(request.paths, request.sources, passed_over), request, frame_count)
-
-
-def each_input(
-    found: "Iterator[Source | Failure]", request: RunRequest, frame_count: "Callable[[Source], int]"
-) -> "Iterator[Source | Failure]":
-    """Give what was found; with --frames the frames of each file."""
-    if request.frames == 1:
-        return found
-    from resnext.images.decode import DecodeConfig
-    from resnext.images.frames import each_frame
-    from resnext.pipeline.look_ahead import fetched_ahead
-
-    return each_frame(fetched_ahead(found), request.frames, DecodeConfig(0, request.max_megapixels), frame_count)

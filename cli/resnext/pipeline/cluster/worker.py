@@ -23,7 +23,8 @@ from resnext.outputs.run_note import RunNote, Settings, write_note
 from resnext.outputs.writers.rows import exact_name
 from resnext.pipeline.cluster.casualties import Trial
 from resnext.pipeline.cluster.cut import InputShard
-from resnext.pipeline.run import Job, RunRequest, each_input
+from resnext.pipeline.inputs import each_input
+from resnext.pipeline.run import Job, RunRequest
 from resnext.records import Failure, Source
 from resnext.sources.tars import unpacked
 from resnext.store.entries import Provenance, installed_version
