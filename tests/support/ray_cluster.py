@@ -17,6 +17,7 @@ _RAY = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "s
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "disabled",
+    "RAY_worker_niceness": "0",  # Ray's own is 15: on a busy machine its workers would hardly come to run
     # A node that was killed is noticed in ten seconds, not in half a minute; sooner, and a busy one is taken for dead.
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "10000",

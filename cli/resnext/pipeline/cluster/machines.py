@@ -10,6 +10,10 @@ from typing import Any, NamedTuple
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or Ray warns of what it will do some day
 
+os.environ.setdefault(
+    "RAY_worker_niceness", "0"
+)  # of a local cluster: 15 is Ray's own, which waits for every other program
+
 import ray
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
