@@ -133,8 +133,6 @@ class ClusterOutput:
         """Do the run on the cluster; gives the exit code. Raises ResnextError."""
         from resnext.pipeline.cluster.driver import ClusterRequest, run_on_cluster
 
-        if run.sources.shard is not None:
-            raise UsageError("--shard and --cluster contradict each other: a cluster shares all inputs itself")
         assert options.cluster is not None
         request = ClusterRequest(options.cluster, options.cpus_per_worker, options.shard_size, options.shard_retries)
         return run_on_cluster(

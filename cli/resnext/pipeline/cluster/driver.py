@@ -80,12 +80,14 @@ def run_on_cluster(
         if overwrite:
             clear(output, 0)  # before the manifest: what it says must be true of the parts that there are
         manifest.write(output)
-        return _Run(request, run, job, model.name, manifest, output, machines, notices).go()
+        return Handout(request, run, job, model.name, manifest, output, machines, notices).go()
     finally:
         machines.close()
 
 
-class _Run:
+class Handout:
+    """Hands out the shards of one run to machines, and counts what comes back. Call `go`."""
+
     def __init__(
         self, request: ClusterRequest, run: RunRequest, job: PartJob, model: str, manifest: Manifest,
         output: PartFolder, machines: "Machines", notices: Notices,
