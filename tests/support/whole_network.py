@@ -1,13 +1,12 @@
 """A tiny network to train in a second, its photos, and the training as a process of its own."""
 
 import hashlib
-import json
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -19,7 +18,10 @@ from resnext.records import Source
 from resnext.training.full.recipe import Recipe
 from resnext.training.full.settings import FullSettings
 from resnext.training.labelled import LabelledPhoto
-from resnext.training.trained import BaseModel, HeadFit, Trained
+from resnext.training.trained import BaseModel, HeadFit
+
+if TYPE_CHECKING:
+    from resnext.training.full.settings import WholeNetwork
 
 CLASSES = 3
 # Seconds of a processor decide what is here: 5 epochs of 3 steps of 8 photos of 64 pixels.
@@ -77,9 +79,9 @@ def digest_of(tensors: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def train(folder: Path, recipe: Recipe = RECIPE, **options: Any) -> Trained:
+def train(folder: Path, recipe: Recipe = RECIPE, **options: Any) -> "WholeNetwork":
     """Train the tiny network on photos of `folder`, where its state is kept too."""
-    from resnext.training.full.loop import train_full
+    from resnext.training.full.training import train_full
 
     base = options.pop("base", None) or tiny_base(folder)
     progress, notices = options.pop("progress", lambda *told: None), options.pop("notices", Notices(quiet=True))
@@ -93,9 +95,12 @@ def train(folder: Path, recipe: Recipe = RECIPE, **options: Any) -> Trained:
 
 if __name__ == "__main__":
     # FOLDER [--resume]: a state after every step, and in the end the digest of the tensors on stdout.
-    from resnext.training.full import loop
+    from resnext.training.full import loop, training
 
     loop._SAVE_SECONDS = loop._SAVE_PART = 0
     recipe = PLAIN if "--plain" in sys.argv else RECIPE
-    told = train(Path(sys.argv[1]), recipe, resume="--resume" in sys.argv)
-    print(json.dumps({"rank": os.environ.get("RANK", "0"), "digest": digest_of(told.tensors)}), flush=True)
+    if os.environ.get("RANK", "0") == "0":
+        told = train(Path(sys.argv[1]), recipe, resume="--resume" in sys.argv)
+        print(digest_of(told.tensors), flush=True)
+    else:
+        training.follow(tiny_base(Path(sys.argv[1])), CLASSES, FullSettings(recipe), Path(sys.argv[1]) / "state")

@@ -12,13 +12,12 @@ import torch
 from resnext.errors import UsageError
 from resnext.images import preprocess
 from resnext.records import PreprocessingConfig
-from resnext.training.full import distributed, network
+from resnext.training.full import network
 from resnext.training.full.augment import Batches, transform_of
-from resnext.training.full.distributed import Process
 from resnext.training.full.network import Scheduler
-from resnext.training.full.prepared import Prepared, copies, crops
+from resnext.training.full.prepared import Prepared, copies, crops, found
 from resnext.training.full.recipe import Recipe
-from resnext.training.full.settings import FullSettings
+from resnext.training.full.settings import FullSettings, Process
 from resnext.training.labelled import LabelledPhoto
 from resnext.training.trained import BaseModel, HeadFit
 
@@ -27,15 +26,17 @@ if TYPE_CHECKING:
 
 # Below so many photos the statistics that the base learned are better than those of a few batches.
 _FEW_PHOTOS = 500
+_TRAINING, _VALIDATION, _TEST = "training.photos", "validation.photos", "test.photos"
 _LOW_PART, _SIDE_STEP = 0.7, 32  # of the input's side, in pixels, for the first epochs
 
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """The decoded photos: copies to augment, crops that validate."""
+    """The decoded photos: copies to augment, crops that validate, and crops that only measure."""
 
     training: Prepared
     validation: Prepared
+    test: Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Assembly:
 
     recipe: Recipe
     config: PreprocessingConfig
+    classes: int
     process: Process
     device: torch.device
     bf16: bool
@@ -74,35 +76,40 @@ class Assembly:
 
 def prepared(
     base: BaseModel,
-    photos: Sequence[LabelledPhoto],
+    training: Sequence[LabelledPhoto],
     validation: Sequence[LabelledPhoto],
+    test: Sequence[LabelledPhoto],
     settings: FullSettings,
-    process: Process,
     folder: Path,
     told: Callable[[int, int], None],
 ) -> Photos:
-    """Decode all photos into `folder`, once a machine."""
-    config = preprocess.from_pretrained_cfg(dict(base.pretrained_cfg))
-    all_of_them = len(photos) + len(validation)
+    """Decode all photos into `folder`.
 
-    def decode() -> Photos:
-        bounds, name = settings.max_megapixels, f"-{process.machine}.photos"
-        training = copies(
-            photos, max(config.input_size[1:]), bounds, folder, f"training{name}", settings.threads,
-            lambda done, _: told(done, all_of_them),
-        )  # fmt: skip
-        held_out = crops(
-            validation, config, bounds, folder, f"validation{name}", settings.threads,
-            lambda done, _: told(len(photos) + done, all_of_them),
-        )  # fmt: skip
-        return Photos(training, held_out)
+    Raises:
+        OutputError: they can't be written.
+    """
+    config, bounds = preprocess.from_pretrained_cfg(dict(base.pretrained_cfg)), settings.max_megapixels
+    before, everything = 0, len(training) + len(validation) + len(test)
 
-    if process.local_rank == 0:
-        made = decode()
-        distributed.wait_for_all(process)
-        return made
-    distributed.wait_for_all(process)
-    return decode()  # finds what the first process of this machine has written
+    def told_of_all(done: int, total: int) -> None:
+        told(before + done, everything)
+
+    side = max(config.input_size[1:])
+    first = copies(training, side, bounds, folder, _TRAINING, settings.threads, told_of_all)
+    before = len(training)
+    second = crops(validation, config, bounds, folder, _VALIDATION, settings.threads, told_of_all)
+    before += len(validation)
+    third = crops(test, config, bounds, folder, _TEST, settings.threads, told_of_all)
+    return Photos(first, second, third)
+
+
+def found_photos(folder: Path) -> Photos:
+    """The photos that the first process has decoded.
+
+    Raises:
+        ModelError: they are not there.
+    """
+    return Photos(found(folder, _TRAINING), found(folder, _VALIDATION), found(folder, _TEST))
 
 
 def assembled(
@@ -142,6 +149,7 @@ def assembled(
     return Assembly(
         recipe=recipe,
         config=config,
+        classes=num_classes,
         process=process,
         device=device,
         bf16=bf16,

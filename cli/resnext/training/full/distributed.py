@@ -1,51 +1,18 @@
-"""Several processes, one model: what torchrun says of them, and torch's own ways to agree. Nothing is asked of one."""
+"""Several processes, one model: torch's own ways to agree. Nothing is asked of one."""
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
 from torch import distributed
 
-from resnext.errors import ModelError, UsageError, first_line
+from resnext.errors import ModelError, first_line
+from resnext.training.full.settings import Process
 
 # The others wait while the first process computes features and fits the head.
 _WAIT = timedelta(hours=24)
 _DIGEST_BYTES = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """One of `count` processes; `rank` 0 writes. `local_rank` counts those of one machine, `machine` the machines."""
-
-    rank: int = 0
-    count: int = 1
-    local_rank: int = 0
-    machine: int = 0
-
-    @property
-    def is_first(self) -> bool:
-        return self.rank == 0
-
-
-def process_of(environment: Mapping[str, str] = os.environ) -> Process:
-    """What torchrun says in the environment; one process where it says nothing.
-
-    Raises:
-        UsageError: what stands there makes no sense.
-    """
-    if "WORLD_SIZE" not in environment or "RANK" not in environment:
-        return Process()
-    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "GROUP_RANK")
-    try:
-        rank, count, local, machine = (int(environment.get(name, "0")) for name in names)
-    except ValueError as error:
-        raise UsageError(f"RANK, WORLD_SIZE: no numbers, as torchrun sets them: {first_line(error)}") from error
-    if not 0 <= rank < count or local < 0:
-        raise UsageError(f"RANK {rank} of WORLD_SIZE {count}: not as torchrun sets them")
-    return Process(rank, count, local, machine)
 
 
 @contextmanager

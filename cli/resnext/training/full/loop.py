@@ -8,79 +8,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
-from resnext.console.interrupts import Interrupted, Noted, noting_signals
+from resnext.console.interrupts import Interrupted, Noted
 from resnext.console.terminal import Notices
-from resnext.engines.torch_engine import checked_device
-from resnext.errors import ModelError, UsageError
+from resnext.errors import ModelError
 from resnext.training.full import distributed, network, state
-from resnext.training.full.assembly import Assembly, assembled, deterministic, prepared
+from resnext.training.full.assembly import Assembly
 from resnext.training.full.augment import TrainingPhotos, begin_chance, loader_of
-from resnext.training.full.prepared import crops_of
-from resnext.training.full.settings import FullSettings
+from resnext.training.full.prepared import Prepared, crops_of
+from resnext.training.full.settings import WholeNetwork
 from resnext.training.full.state import Standing
 from resnext.training.full.telling import Telling
-from resnext.training.labelled import LabelledPhoto
-from resnext.training.trained import BaseModel, HeadFit, Progress, Trained
+from resnext.training.trained import Progress
 
 if TYPE_CHECKING:
-    from resnext.training.trained import Tensors
+    from numpy.typing import NDArray
 
 _VALIDATION_BATCH = 32
 # A state is written after each epoch, and in between where so much time is gone and writing takes a 50th of it at most.
 _SAVE_SECONDS, _SAVE_PART = 20.0, 50
 
 
-def train_full(
-    base: BaseModel,
-    num_classes: int,
-    photos: Sequence[LabelledPhoto],
-    validation: Sequence[LabelledPhoto],
-    head: HeadFit | None,
-    settings: FullSettings,
-    progress: Progress,
-    notices: Notices,
-    folder: Path,
-    start: "Tensors | None" = None,
-) -> Trained:
-    """Train all of a network, from a head that was fitted to `photos` alone; give back what validates best.
-
-    The head itself is a candidate: what comes out is never worse on `validation` than it. `start` has all tensors to
-    begin with instead (a student that has learned from pseudo-labels). `folder` keeps the state; it is the caller's to
-    remove. With `settings.resume` a killed run goes on from there, to the same bytes. Under torchrun all processes call
-    this; the head may be the first one's alone.
-
-    Raises:
-        UsageError: the recipe doesn't fit the model or the photos; or --resume finds another training's state.
-        ModelError: the device is not there, or the loss became NaN before anything was learned.
-        OutputError: the state can't be written; the last good one stays.
-        Interrupted: a signal came; the state is kept.
-    """
-    if not validation and settings.pretrained:
-        raise UsageError(
-            "no photo is left to validate with, so that nothing could show whether the whole network is better than"
-            " its head; give classes two photos or more, or take --method head"
-        )
-    process = distributed.process_of()
-    device = checked_device(f"cuda:{process.local_rank}" if settings.device == "cuda" else settings.device)
-    folder.mkdir(parents=True, exist_ok=True)
-    standing = state.read_standing(folder) if settings.resume else None
-    threads = int((standing.machine if standing else {}).get("threads", settings.threads))
-    words = ("ending after this step; once more to end at once", f"interrupted; go on with --resume ({folder})")
-    with deterministic(threads), distributed.joined(process, device), noting_signals(*words) as signals:
-        decoded = prepared(
-            base, photos, validation, settings, process, folder, lambda done, total: progress("decode", done, total)
-        )
-        parts = assembled(base, num_classes, decoded, head, start, settings, process, device, threads)
-        return _Run(parts, folder, settings.workers, signals, notices, progress, standing).train()
-
-
 class _Diverged(Exception):
     """The loss is no number any more."""
 
 
-class _Run:
+class Loop:
     """One training from its first state, or an earlier run's last, to its end."""
 
     def __init__(
@@ -109,7 +64,6 @@ class _Run:
             self._trainable = torch.nn.parallel.DistributedDataParallel(parts.module, device_ids=ids)
             if parts.average is not None and standing is None:
                 parts.average.set(parts.module)  # which is the first process's by now
-        self._criterion = torch.nn.CrossEntropyLoss(reduction="sum")
         self._saved, self._save_seconds = time.monotonic(), 0.0
         self._telling = Telling(parts, self._standing, notices, progress)
 
@@ -124,8 +78,8 @@ class _Run:
             parts.scheduler.step(max(standing.validated, 0))
             parts.scheduler.step_update(self._updates())
 
-    def train(self) -> Trained:
-        """Train to the end; give the best tensors, how good they are and a row an epoch."""
+    def train(self) -> WholeNetwork:
+        """Train to the end; give what was best."""
         parts, standing = self._parts, self._standing
         loader = loader_of(
             TrainingPhotos(parts.photos.training, parts.recipe, parts.config), parts.batches, self._workers
@@ -209,28 +163,34 @@ class _Run:
         self._telling.epoch(row)
 
     def _measured(self) -> tuple[float | None, float | None]:
-        """Accuracy and mean loss on the validation photos; None where there are none."""
-        parts = self._parts
-        count = len(parts.photos.validation)
-        if not count:
+        """Accuracy and mean loss on the validation photos, of which each process takes some; None without any."""
+        process, photos = self._parts.process, self._parts.photos.validation
+        if not len(photos):
             return None, None
-        model = self._current()
+        mine = range(process.rank, len(photos), process.count)
+        logits, labels = (
+            torch.from_numpy(self._logits(photos, mine, may_end=True)),
+            torch.from_numpy(photos.labels[mine]),
+        )
+        right = float((logits.argmax(1) == labels).sum())
+        loss = float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
+        right, loss = distributed.summed(process, [right, loss], self._parts.device)
+        return right / len(photos), loss / len(photos)
+
+    def _logits(self, photos: Prepared, places: Sequence[int], *, may_end: bool) -> "NDArray[np.float32]":
+        """What the current network answers to some photos, (N, C) float32; a signal may end it where it is said so."""
+        parts, model = self._parts, self._current()
         model.eval()
-        right = loss = 0.0
-        mine = range(parts.process.rank, count, parts.process.count)
-        for begin in range(0, len(mine), _VALIDATION_BATCH):
-            places = mine[begin : begin + _VALIDATION_BATCH]
-            pixels = torch.from_numpy(crops_of(parts.photos.validation, places, parts.config)).to(parts.device)
-            labels = torch.from_numpy(parts.photos.validation.labels[places]).to(parts.device)
+        found = []
+        for begin in range(0, len(places), _VALIDATION_BATCH):
+            batch = places[begin : begin + _VALIDATION_BATCH]
+            pixels = torch.from_numpy(crops_of(photos, batch, parts.config)).to(parts.device)
             with torch.inference_mode(), torch.autocast(parts.device.type, torch.bfloat16, enabled=parts.bf16):
-                logits = model(pixels.contiguous(memory_format=torch.channels_last)).float()
-            right += float((logits.argmax(1) == labels).sum())
-            loss += float(self._criterion(logits, labels))
-            self._telling.step((begin + len(places)) / len(mine))
-            if parts.process.count == 1:
+                found.append(model(pixels.contiguous(memory_format=torch.channels_last)).float().cpu().numpy())
+            self._telling.step((begin + len(batch)) / len(places))
+            if may_end and parts.process.count == 1:
                 self._end_if_asked()
-        right, loss = distributed.summed(parts.process, [right, loss], parts.device)
-        return right / count, loss / count
+        return np.concatenate(found) if found else np.zeros((0, parts.classes), np.float32)
 
     def _is_given_up(self) -> bool:
         standing, patience = self._standing, self._parts.recipe.patience
@@ -264,14 +224,25 @@ class _Run:
             raise ModelError(f"{where}, before any epoch was whole; give a smaller --lr") from None
         self._notices.info(f"warning: {where}: it ends here, with the best until then; a smaller --lr may go further")
 
-    def _best(self) -> Trained:
-        standing = self._standing
+    def _best(self) -> WholeNetwork:
+        parts, standing = self._parts, self._standing
         best = next(row for row in standing.history if row["epoch"] == standing.best)
-        distributed.wait_for_all(self._parts.process)
+        distributed.wait_for_all(parts.process)
         tensors = state.load_tensors(self._folder / standing.best_file)
+        self._current().load_state_dict(tensors)
+        some = range(len(parts.photos.validation) if parts.process.is_first else 0)
+        others = range(len(parts.photos.test) if parts.process.is_first else 0)
+        logits = self._logits(parts.photos.validation, some, may_end=False)
+        test = self._logits(parts.photos.test, others, may_end=False)
         self._telling.end()
-        history = [{**row, "kept": row["epoch"] == standing.best} for row in standing.history]
-        return Trained({name: each.numpy() for name, each in tensors.items()}, best["validation"] or 0.0, history)
+        return WholeNetwork(
+            tensors={name: each.numpy() for name, each in tensors.items()},
+            validation=best["validation"] or 0.0,
+            history=[{**row, "kept": row["epoch"] == standing.best} for row in standing.history],
+            is_head=standing.best == 0,
+            logits=logits,
+            test=test,
+        )
 
     def _current(self) -> torch.nn.Module:
         """What would be given back now: the moving average, where there is one."""

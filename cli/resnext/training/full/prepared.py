@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from resnext.disk import read_regular
-from resnext.errors import InputError, OutputError
+from resnext.disk import read_regular, replace_file
+from resnext.errors import InputError, ModelError, OutputError
 from resnext.images import preprocess
 from resnext.images.loading import Decoding, loader
 from resnext.records import PreprocessingConfig
@@ -136,6 +136,19 @@ def _smaller(image: Image.Image, shorter_side: int) -> Image.Image:
     return image.resize(preprocess.resized_size(image.size, shorter_side), Image.Resampling.BICUBIC)
 
 
+def found(folder: Path, name: str) -> Prepared:
+    """What another process has written.
+
+    Raises:
+        ModelError: it is not there.
+    """
+    file = folder / name
+    index = _index(file)
+    if index is None:
+        raise ModelError(f"{file}: not there; all processes need the folder that the first one writes to")
+    return _prepared(file, index)
+
+
 def _kept(
     photos: Sequence[LabelledPhoto],
     what: str,
@@ -145,35 +158,48 @@ def _kept(
     told: Told,
 ) -> Prepared:
     """Write what `encoded` gives of each photo to `file`, unless it is there already. `what` says how it is made."""
-    index_file = file.with_suffix(".json")
     asked = hashlib.sha256(json.dumps([what, [[each.digest, each.label] for each in photos]]).encode()).hexdigest()
-    if (index := _index(index_file, asked, file)) is None:
-        places: list[tuple[int, int]] = []
-        kept: list[int] = []
-        try:
-            with file.open("wb") as out:
-                for at, content in enumerate(_ahead(photos, encoded, workers)):
-                    if content is not None:  # it could be decoded a while ago, and now it can't
-                        places.append((out.tell(), len(content)))
-                        kept.append(at)
-                        out.write(content)
-                    told(at + 1, len(photos))
-            index = {"asked": asked, "places": places, "kept": kept}
-            index_file.write_text(json.dumps(index))
-        except OSError as error:
-            raise OutputError(f"{file}: can't write the decoded photos: {error.strerror}") from error
-    used = [photos[at] for at in index["kept"]]
-    digest = hashlib.sha256(json.dumps([[each.digest, each.label] for each in used]).encode()).digest()
-    labels = np.array([each.label for each in used], np.int64)
-    return Prepared(file, np.array(index["places"], np.int64).reshape(-1, 2), labels, digest)
-
-
-def _index(index_file: Path, asked: str, file: Path) -> dict[str, Any] | None:
-    """What an earlier run wrote of the very same photos, all of it; None where there is no such thing."""
+    index = _index(file)
+    if index is not None and index["asked"] == asked:
+        return _prepared(file, index)
+    places: list[tuple[int, int]] = []
+    kept: list[LabelledPhoto] = []
     try:
-        index = json.loads(read_regular(index_file, _INDEX_BYTES))
+        with file.open("wb") as out:
+            for photo, content in zip(photos, _ahead(photos, encoded, workers), strict=True):
+                if content is not None:  # it could be decoded a while ago, and now it can't
+                    places.append((out.tell(), len(content)))
+                    kept.append(photo)
+                    out.write(content)
+                told(len(kept), len(photos))
+        index = {
+            "asked": asked,
+            "digest": hashlib.sha256(json.dumps([[each.digest, each.label] for each in kept]).encode()).hexdigest(),
+            "places": places,
+            "labels": [each.label for each in kept],
+        }
+        replace_file(_index_of(file), [json.dumps(index).encode()])
+    except OSError as error:
+        raise OutputError(f"{file}: can't write the decoded photos: {error.strerror}") from error
+    return _prepared(file, index)
+
+
+def _prepared(file: Path, index: dict[str, Any]) -> Prepared:
+    places = np.array(index["places"], np.int64).reshape(-1, 2)
+    return Prepared(file, places, np.array(index["labels"], np.int64), bytes.fromhex(index["digest"]))
+
+
+def _index_of(file: Path) -> Path:
+    return file.with_suffix(".json")
+
+
+def _index(file: Path) -> dict[str, Any] | None:
+    """What an earlier run or another process wrote of its photos, all of it; None where there is no such thing."""
+    try:
+        index = json.loads(read_regular(_index_of(file), _INDEX_BYTES))
         whole = sum(size for _, size in index["places"]) == file.stat().st_size
-        return index if index["asked"] == asked and len(index["places"]) == len(index["kept"]) and whole else None
+        named = all(isinstance(index[name], str) for name in ("asked", "digest"))
+        return index if whole and named and len(index["places"]) == len(index["labels"]) else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -1,6 +1,5 @@
 """The whole network trained: the very same bytes after any interruption, and never worse than its head."""
 
-import json
 import os
 import resource
 import signal
@@ -20,7 +19,7 @@ from resnext.errors import ModelError, OutputError, UsageError
 from resnext.training.full import loop, state
 from resnext.training.full.augment import Batches, order_of
 from resnext.training.full.recipe import Recipe
-from resnext.training.trained import Trained
+from resnext.training.full.settings import WholeNetwork
 from support.program import REPO, Heard
 from support.whole_network import PLAIN, RECIPE, blind_head, digest_of, labelled_photos, tiny_base, train
 
@@ -57,25 +56,25 @@ def heard() -> Heard:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(folder: Path, heard: Heard) -> Trained:
+def undisturbed(folder: Path, heard: Heard) -> WholeNetwork:
     """A training that nothing interrupts; its folder has the photos that the others take."""
     return train(folder, notices=heard)
 
 
 @pytest.fixture
-def own(folder: Path, undisturbed: Trained, tmp_path: Path) -> Path:
+def own(folder: Path, undisturbed: WholeNetwork, tmp_path: Path) -> Path:
     """A folder for the state of one test, with the same photos and weights."""
     for name in ("training", "validation", "test_resnet.safetensors"):
         (tmp_path / name).symlink_to(folder / name)
     return tmp_path
 
 
-def trained(own: Path, recipe: Recipe = RECIPE, **options: Any) -> Trained:
+def trained(own: Path, recipe: Recipe = RECIPE, **options: Any) -> WholeNetwork:
     photos = labelled_photos(own / "training", 8), labelled_photos(own / "validation", 4, seed=1)
     return train(own, recipe, photos=photos[0], validation=options.pop("validation", photos[1]), **options)
 
 
-def test_it_learns_and_says_what_is_kept_and_why(undisturbed: Trained, heard: Heard) -> None:
+def test_it_learns_and_says_what_is_kept_and_why(undisturbed: WholeNetwork, heard: Heard) -> None:
     assert [row["epoch"] for row in undisturbed.history] == [0, 1, 2, 3, 4, 5]
     assert [row["side"] for row in undisturbed.history] == [64, 32, 32, 32, 32, 64]  # low, then full resolution
     (kept,) = [row for row in undisturbed.history if row["kept"]]
@@ -84,20 +83,23 @@ def test_it_learns_and_says_what_is_kept_and_why(undisturbed: Trained, heard: He
     assert heard.lines[0] == "the head alone: 33.3% on validation"
     assert heard.lines[-1].startswith(f"kept: the whole network after epoch {kept['epoch']}, {kept['validation']:.1%}")
     assert "the head alone 33.3%" in heard.lines[-1]
+    right = undisturbed.logits.argmax(1) == np.arange(12) % 3
+    assert right.mean() == undisturbed.validation
+    assert not undisturbed.is_head
 
 
-def test_the_tensors_are_timms(undisturbed: Trained, timm: Any) -> None:
+def test_the_tensors_are_timms(undisturbed: WholeNetwork, timm: Any) -> None:
     module = timm.create_model("test_resnet", num_classes=3)
     module.load_state_dict({name: torch.from_numpy(each) for name, each in undisturbed.tensors.items()})
 
 
-def test_workers_change_nothing(own: Path, undisturbed: Trained) -> None:
+def test_workers_change_nothing(own: Path, undisturbed: WholeNetwork) -> None:
     assert digest_of(trained(own, workers=2).tensors) == digest_of(undisturbed.tensors)
 
 
 @pytest.mark.parametrize("steps", [1, 5, 14])
 def test_a_killed_training_goes_on_to_the_same_bytes(
-    own: Path, undisturbed: Trained, steps: int, monkeypatch: pytest.MonkeyPatch
+    own: Path, undisturbed: WholeNetwork, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "_SAVE_SECONDS", 0)
     monkeypatch.setattr(loop, "_SAVE_PART", 0)
@@ -108,7 +110,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
     assert gone_on.history == undisturbed.history
 
 
-def test_a_signal_ends_it_after_the_step_with_its_state(own: Path, undisturbed: Trained) -> None:
+def test_a_signal_ends_it_after_the_step_with_its_state(own: Path, undisturbed: WholeNetwork) -> None:
     with pytest.raises(Interrupted) as interrupted:
         trained(own, progress=after(5, lambda: os.kill(os.getpid(), signal.SIGINT)))
     assert interrupted.value.number == signal.SIGINT
@@ -140,6 +142,7 @@ def test_a_state_that_is_damaged_is_told(own: Path) -> None:
 def test_a_loss_that_is_no_number_leaves_the_best_until_then(own: Path) -> None:
     heard = Heard()
     result = trained(own, replace(RECIPE, lr=1e30, opt="sgd", warmup_epochs=0), notices=heard)
+    assert result.is_head
     assert [row["epoch"] for row in result.history if row["kept"]] == [0]
     assert np.array_equal(result.tensors["fc.bias"], blind_head(tiny_base(own)).bias)
     assert any("became NaN in epoch 1" in line and "--lr" in line for line in heard.lines)
@@ -160,7 +163,7 @@ def test_it_needs_photos_that_validate(own: Path) -> None:
         trained(own, validation=())
 
 
-def test_a_full_disk_leaves_the_last_good_state(own: Path, undisturbed: Trained) -> None:
+def test_a_full_disk_leaves_the_last_good_state(own: Path, undisturbed: WholeNetwork) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         with pytest.raises(OutputError, match="the last good one stays"):
@@ -207,11 +210,9 @@ def test_two_processes_train_the_same_network(own: Path, tmp_path_factory: pytes
     environment = {**os.environ, "PYTHONPATH": f"{REPO / 'tests'}:{REPO / 'cli'}", "OMP_NUM_THREADS": "1"}
     run = subprocess.run([*command, "--plain"], env=environment, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr[-2000:]
-    said = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
-    assert sorted(each["rank"] for each in said) == ["0", "1"]
-    assert len({each["digest"] for each in said}) == 1
     (best,) = (own / "state").glob("best-*")
     together = state.load_tensors(best)
+    assert run.stdout.split() == [digest_of({name: each.numpy() for name, each in together.items()})]
     alone_folder = tmp_path_factory.mktemp("alone")
     for name in ("training", "validation", "test_resnet.safetensors"):
         (alone_folder / name).symlink_to(own / name)
@@ -250,7 +251,7 @@ def test_the_ssl_resnext_trains(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_at_random_it_comes_to_the_same_bytes(
-    own: Path, undisturbed: Trained, amount: Callable[[int, int], int]
+    own: Path, undisturbed: WholeNetwork, amount: Callable[[int, int], int]
 ) -> None:
     """SIGKILL at any moment, again and again, until it comes to its end."""
     rng = np.random.default_rng(0)
@@ -270,4 +271,4 @@ def test_killed_at_random_it_comes_to_the_same_bytes(
                 continue
             break
         assert process.returncode == 0
-        assert json.loads(output)["digest"] == digest_of(undisturbed.tensors)
+        assert output.strip() == digest_of(undisturbed.tensors)
