@@ -222,7 +222,7 @@ class Loop:
         where = f"the loss became NaN in {self._telling.place()}, step {self._standing.step + 1}"
         if self._standing.best < 0:
             raise ModelError(f"{where}, before any epoch was whole; give a smaller --lr") from None
-        self._notices.info(f"warning: {where}: it ends here, with the best until then; a smaller --lr may go further")
+        self._notices.warning(f"{where}: it ends here, with the best until then; a smaller --lr may go further")
 
     def _best(self) -> WholeNetwork:
         parts, standing = self._parts, self._standing
