@@ -103,4 +103,4 @@ if __name__ == "__main__":
         told = train(Path(sys.argv[1]), recipe, resume="--resume" in sys.argv)
         print(digest_of(told.tensors), flush=True)
     else:
-        training.follow(tiny_base(Path(sys.argv[1])), CLASSES, FullSettings(recipe), Path(sys.argv[1]) / "state")
+        training.follow(tiny_base(Path(sys.argv[1])), FullSettings(recipe), Path(sys.argv[1]) / "state")

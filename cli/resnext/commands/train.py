@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from resnext.commands.groups import MessageOptions, Option, OptionGroup, command, whole
+from resnext.commands.groups import MessageOptions, Option, OptionGroup, command, number, whole
 from resnext.commands.options import ComputeOptions, FileOptions, InputOptions, ModelOptions, RunOptions
 from resnext.errors import ExitCode, UsageError
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from resnext.pipeline.run import RunRequest
     from resnext.pipeline.semi_job import SemiRequest
     from resnext.pipeline.train_job import TrainRequest
+    from resnext.pipeline.whole_network import WholeRequest
     from resnext.sources.config import SourceConfig
     from resnext.training.photos import FoundPhotos
 
@@ -51,10 +52,10 @@ class TrainingOptions(OptionGroup):
         Option("--output", "-o", metavar="FOLDER", help="Where the model goes: a folder in timm's form."),
     ] = None
     method: Annotated[
-        Literal["head", "semi"],
+        Literal["head", "full", "semi"],
         Option(
-            help="head: a new classifier on the features of the base; semi: one that also learns from photos without"
-            " labels, for few labels."
+            help="head: a new classifier on the features of the base. full: all of the network, from that head on; the"
+            " head is kept where it validates better. semi: a head that also learns from photos without labels."
         ),
     ] = "head"
     group_by: Annotated[
@@ -64,7 +65,10 @@ class TrainingOptions(OptionGroup):
             " folder, or taken within a minute of each other."
         ),
     ] = "looks"
-    seed: Annotated[int, Option(metavar="N", parser=whole(0, 2**31 - 1), help="Of what is left to chance.")] = 0
+    seed: Annotated[
+        int | None,
+        Option(metavar="N", parser=whole(0, 2**31 - 1), help="Of what is left to chance. Default: 0, or the recipe's."),
+    ] = None
     json: Annotated[bool, Option("--json", help="Print what was found as one JSON document.")] = False
 
 
@@ -97,10 +101,29 @@ class SemiOptions(OptionGroup):
     ] = None
 
 
+class WholeOptions(OptionGroup):
+    """How the whole network is trained; -b, -j, --device, --precision and --resume count for it too."""
+
+    title = "Whole network (--method full)"
+
+    recipe: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="A recipe under the names of timm's args.yaml; what can't be honoured is refused."),
+    ] = None
+    epochs: Annotated[
+        int | None, Option(metavar="N", parser=whole(1, 100_000), help="How often all photos are gone through.")
+    ] = None
+    lr: Annotated[float | None, Option(metavar="RATE", parser=number(0, 1e3), help="The highest learning rate.")] = None
+    no_pretrained: Annotated[
+        bool, Option("--no-pretrained", help="Begin from nothing, without the weights of the base.")
+    ] = False
+
+
 @command(
     examples=[
         "resnext train photos/ -o my-birds",
         "resnext train photos/ -o my-birds -m 50-32x4d --test other-photos/",
+        "resnext train photos/ -o my-birds --method full --epochs 20",
         "resnext train --labels-from birds.csv --column path --label-column species -o my-birds",
         "resnext train few-birds/ --method semi --unlabelled all-photos/ -o my-birds",
         "resnext classify -m ./my-birds garden/",
@@ -111,6 +134,7 @@ def train(
     labels: LabelOptions,
     training: TrainingOptions,
     semi: SemiOptions,
+    whole_network: WholeOptions,
     file: FileOptions,
     model: ModelOptions,
     run: RunOptions,
@@ -134,6 +158,9 @@ def train(
             "train takes a folder of folders or --labels-from; --files-from, --null, --frames and --shard are of others"
         )
     folder = _folder(inputs, labels)
+    whole = _whole(training, whole_network, file, compute)
+    if whole is not None:  # the features come from the fast engine in any case
+        compute = compute.replace(device="cpu", batch_size=None)
     asked = requests.run_request(_of_folder(inputs, folder or str(labels.labels_from)), model, compute, run, messages)
     if training.output is None and not run.dry_run:
         raise UsageError("where does the model go? give --output FOLDER")
@@ -156,9 +183,10 @@ def train(
         overwrite=file.overwrite,
         method=training.method,
         group_by=training.group_by,
-        seed=training.seed,
+        seed=training.seed or 0,
         command=sys.argv[1:],
         semi=_semi(semi, training, asked),
+        whole=whole,
     )
     notices = messages.notices()
     if run.dry_run:
@@ -168,12 +196,47 @@ def train(
     else:
         requests.check_summary(run.summary_file, ())
         report, code = train_job(request, notices)
-        text = json.dumps(report, indent=2) + "\n" if training.json else _table(report)
+        text = json.dumps(report, indent=2) + "\n" if training.json else _table(report) if report else ""
     try:
         stdout.write(text.encode())
     except ReaderGone:
         stdout.abandon()
     return code
+
+
+def _whole(
+    training: TrainingOptions, whole_network: WholeOptions, file: FileOptions, compute: ComputeOptions
+) -> "WholeRequest | None":
+    """What is asked of the whole network; None with another method.
+
+    Raises:
+        UsageError: it is asked for something, and another method does not do it.
+    """
+    from resnext.pipeline.whole_network import WholeRequest
+
+    if training.method != "full":
+        asked = {
+            "--recipe": whole_network.recipe,
+            "--epochs": whole_network.epochs,
+            "--lr": whole_network.lr,
+            "--no-pretrained": whole_network.no_pretrained or None,
+        }
+        given = [name for name, value in asked.items() if value is not None]
+        if given:
+            raise UsageError(f"{given[0]} is of the whole network: give --method full too")
+        return None
+    return WholeRequest(
+        recipe=whole_network.recipe,
+        epochs=whole_network.epochs,
+        lr=whole_network.lr,
+        batch_size=compute.batch_size,
+        seed=training.seed,
+        pretrained=not whole_network.no_pretrained,
+        device=compute.device,
+        bf16=None if compute.precision == "auto" else compute.precision == "bf16",
+        workers=compute.workers,
+        resume=file.resume,
+    )
 
 
 def _folder(inputs: InputOptions, labels: LabelOptions) -> str | None:

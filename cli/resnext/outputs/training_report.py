@@ -30,7 +30,7 @@ def lines_of(report: dict[str, Any]) -> list[str]:
             balanced = each["balanced_accuracy"]["share"]
             right = f"{each['photos']:6,}  {_between(each['accuracy'])}    {balanced:6.1%}  {each['ece']:6.3f}"
             lines.append(f"  {title:{_NAME}}  {right}")
-    honest = figures["test"] or figures["grouped"]
+    honest = figures["test"] or figures["grouped"] or figures["validation"]
     if honest is None:
         lines.append("  no class has two photos apart: nothing could be validated")
     else:
@@ -41,7 +41,7 @@ def lines_of(report: dict[str, Any]) -> list[str]:
         f" left out {data['left_out']:,}, failed {data['failed']:,}; photos with a twin {data['photos_in_groups']:,}",
     ]
     lines += _pseudo_labels(report["semi"]) if "semi" in report else []
-    suspects = (figures["grouped"] or {}).get("suspects", [])
+    suspects = (figures.get("head", figures)["grouped"] or {}).get("suspects", [])
     if suspects:
         lines += ["", "  labels to look at again, the surest first:"]
         lines += [

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from resnext.console.terminal import Notices
     from resnext.pipeline.run import RunRequest
+    from resnext.pipeline.whole_network import Whole, WholeRequest
     from resnext.records import Failure, Source
     from resnext.shelf.shelf import OpenedModel
 
@@ -46,6 +47,7 @@ class TrainRequest(NamedTuple):
     seed: int
     command: Sequence[str]
     semi: SemiRequest | None = None  # of --method semi
+    whole: "WholeRequest | None" = None  # of --method full
 
 
 class Outcome(NamedTuple):
@@ -112,6 +114,13 @@ def train(request: TrainRequest, notices: "Notices") -> Outcome:
         notices.warning(note)
     _check_test_classes(request, classes)
     check_target(request.target, overwrite=request.overwrite)
+    if request.whole is not None:
+        from resnext.pipeline import whole_network
+
+        whole_network.check(request.whole, request.target, overwrite=request.overwrite)
+        if not whole_network.is_first():
+            whole_network.follow_first(request.whole, request.run, request.target, notices)
+            return Outcome({}, ExitCode.OK)
     with _locked(request.target):
         bases: list[BaseModel] = []
         data = _data(request, classes, bases, notices)
@@ -192,6 +201,15 @@ def _trained(request: TrainRequest, data: Data, base: BaseModel, notices: "Notic
         "validation": _measured(data, data.validation, fit),
         "test": _measured(data, data.test, fit),
     }
+    whole = _whole(request, data, base, photos, features, kept_together, fit, notices)
+    if whole is not None and not whole.is_head:
+        found = {
+            "random": None,
+            "grouped": None,
+            "validation": whole.validation,
+            "test": whole.test,
+            "head": {"random": random_figures, "grouped": grouped_figures},
+        }
     difference = _points_between(random_figures, grouped_figures)
     if difference > WARN_POINTS:
         notices.warning(
@@ -201,6 +219,8 @@ def _trained(request: TrainRequest, data: Data, base: BaseModel, notices: "Notic
     training = _training(request, data, base, fit, found, photos)
     if semi is not None:
         training["semi"] = semi.report
+    if whole is not None:
+        training["whole_network"] = whole.told
     rows = _rows(data, photos, kept_together, fit)
     from resnext.training.card import card
 
@@ -209,16 +229,50 @@ def _trained(request: TrainRequest, data: Data, base: BaseModel, notices: "Notic
         model_folder.TrainedModel(
             base=base,
             classes=classes,
-            tensors=with_head(base, tensors, fit.weight, fit.bias),
+            tensors=with_head(base, tensors, fit.weight, fit.bias) if whole is None or whole.is_head else whole.tensors,
             card=card(request.target.name, base, classes, training),
             photos=list(rows),
             pseudo_labels=semi.rows if semi is not None else None,
             training=training,
         ),
     )
+    if whole is not None:
+        whole.forget(request.target)
     notices.info(f"{request.target}: trained in {time.monotonic() - begin:.1f} s after the features")
     report = {"model": str(request.target), **training}
     return Outcome(report, ExitCode.SOME_FAILED if data.computed.failures else ExitCode.OK)
+
+
+def _whole(
+    request: TrainRequest,
+    data: Data,
+    base: BaseModel,
+    photos: Sequence[LabelledPhoto],
+    features: "NDArray[np.float32]",
+    folds: "NDArray[np.int32]",
+    fit: HeadFit,
+    notices: "Notices",
+) -> "Whole | None":
+    """Train the whole network where that was asked for."""
+    if request.whole is None:
+        return None
+    from resnext.pipeline.whole_network import train_whole
+
+    classes, validation, test = data.train.classes, data.validation.photos, data.test.photos
+    return train_whole(
+        request.whole,
+        request.run,
+        base,
+        classes,
+        photos,
+        validation,
+        test,
+        features,
+        folds,
+        fit,
+        request.target,
+        notices,
+    )
 
 
 # -- which photos ----------------------------------------------------------------------------------------------------

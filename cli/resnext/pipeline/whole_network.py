@@ -6,9 +6,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from resnext.errors import UsageError
+from resnext.images.limits import DEFAULT_MAX_MEGAPIXELS
 from resnext.images.resources import processors
 from resnext.training.full.recipe import Recipe, read_recipe
-from resnext.training.full.settings import FullSettings, WholeNetwork, process_of
+from resnext.training.full.settings import FullSettings, WholeNetwork, let_idle_threads_sleep, process_of
 from resnext.training.labelled import LabelledPhoto
 from resnext.training.trained import BaseModel, HeadFit
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from resnext.console.terminal import Notices
+    from resnext.pipeline.run import RunRequest
     from resnext.training.trained import Tensors
 
 _HELD_OUT = 0  # the fold that validates where no split of the user's does
@@ -72,14 +75,55 @@ class Whole(NamedTuple):
     test: dict[str, Any] | None
     told: dict[str, Any]
 
+    @staticmethod
+    def forget(target: Path) -> None:
+        """Remove the state of the training of a model that is in place."""
+        shutil.rmtree(_state_folder(target), ignore_errors=True)
 
-def state_folder(target: Path) -> Path:
+
+def is_first() -> bool:
+    """Whether this process is the only one, or the first of torchrun's."""
+    return process_of().is_first
+
+
+def check(request: WholeRequest, target: Path, *, overwrite: bool) -> None:
+    """Refuse what can't be, before anything is computed; then torch, not yet imported, is told to be a good neighbor.
+
+    Raises:
+        UsageError: the recipe can't be honoured; an earlier run's state is there and nothing says what becomes of it.
+    """
+    request.settings(DEFAULT_MAX_MEGAPIXELS)
+    folder = _state_folder(target)
+    if folder.exists() and not request.resume and not overwrite and is_first():
+        raise UsageError(
+            f"{folder}: the state of a training that did not come to its end; --resume goes on with it, --overwrite"
+            " begins anew"
+        )
+    let_idle_threads_sleep()
+
+
+def follow_first(request: WholeRequest, run: "RunRequest", target: Path, notices: "Notices") -> None:
+    """Be one of torchrun's other processes: compute what the first one trains.
+
+    Raises:
+        ModelError: the base is not there, or the folder that the first one writes to.
+    """
+    from resnext.shelf.shelf import Shelf
+    from resnext.training.base import base_of
+    from resnext.training.full.training import follow
+
+    base = base_of(*Shelf(notices).base(run.model), run.model.adjustments)
+    follow(base, request.settings(run.max_megapixels), _state_folder(target))
+
+
+def _state_folder(target: Path) -> Path:
     """Where the state of a training is until its model is in place: beside it."""
     return target.with_name(f".{target.name}.training")
 
 
 def train_whole(
-    settings: FullSettings,
+    request: WholeRequest,
+    run: "RunRequest",
     base: BaseModel,
     classes: tuple[str, ...],
     photos: Sequence[LabelledPhoto],
@@ -88,14 +132,12 @@ def train_whole(
     features: "NDArray[np.float32]",
     folds: "NDArray[np.int32]",
     fit: HeadFit,
-    folder: Path,
+    target: Path,
     notices: "Notices",
-    *,
-    shows_progress: bool,
 ) -> Whole:
     """Train the whole network from a head; `features` (N, D), `folds` (N,) and `fit` are of all `photos`.
 
-    Without photos that `validation` names a fold of near-duplicates validates, and neither head nor network sees it.
+    Without photos that `validation` names, a fold of near-duplicates validates, and neither head nor network sees it.
     """
     import numpy as np
 
@@ -112,10 +154,10 @@ def train_whole(
     if held_out.any():
         labels = np.array([photo.label for photo in training], np.int32)
         head = fit_head(features[~held_out], labels, folds[~held_out], len(classes))
+    settings, folder = request.settings(run.max_megapixels), _state_folder(target)
     if not settings.resume:
         shutil.rmtree(folder, ignore_errors=True)
-    bar, lines = shows_progress and notices.bars, shows_progress and not notices.bars
-    with StepProgress(notices, bar=bar, lines=lines) as progress:
+    with StepProgress(notices, bar=run.progress and notices.bars, lines=run.progress and not notices.bars) as progress:
         found = train_full(
             base, len(classes), training, validating, head if settings.pretrained else None, settings,
             progress.told, notices, folder, test=test,

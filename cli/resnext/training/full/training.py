@@ -65,7 +65,7 @@ def train_full(
         return Loop(parts, folder, settings.workers, signals, notices, progress, standing).train()
 
 
-def follow(base: BaseModel, classes: int, settings: FullSettings, folder: Path) -> None:
+def follow(base: BaseModel, settings: FullSettings, folder: Path) -> None:
     """Be one of the other processes of torchrun: take part in what the first one trains, from its `folder`.
 
     Raises:
@@ -73,7 +73,9 @@ def follow(base: BaseModel, classes: int, settings: FullSettings, folder: Path) 
     """
     with _ready(settings, folder) as (process, device, standing, threads, signals):
         distributed.wait_for_all(process)  # until the photos are decoded
-        parts = assembled(base, classes, found_photos(folder), None, None, settings, process, device, threads)
+        decoded = found_photos(folder)
+        classes = int(decoded.training.labels.max()) + 1
+        parts = assembled(base, classes, decoded, None, None, settings, process, device, threads)
         Loop(parts, folder, settings.workers, signals, Notices(quiet=True), lambda *told: None, standing).train()
 
 
