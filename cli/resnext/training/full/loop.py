@@ -149,7 +149,7 @@ class Loop:
         }
         best = next((each for each in standing.history if each["epoch"] == standing.best), None)
         before = standing.best_file
-        if best is None or _score(row) > _score(best):
+        if best is None or _is_better(row, best):
             standing.best, standing.best_file = standing.epoch, f"best-{standing.epoch}.safetensors"
             if parts.process.is_first:
                 state.save_tensors(self._folder / standing.best_file, dict(self._current().state_dict()))
@@ -254,8 +254,11 @@ class Loop:
         return self._standing.epoch * self._parts.batches.steps + self._standing.step
 
 
-def _score(row: dict[str, Any]) -> tuple[float, float]:
-    """How good an epoch is: its accuracy, and between equals its loss; without validation the later, the better."""
-    if row["validation"] is None:
-        return (0.0, float(row["epoch"]))
-    return (row["validation"], -row["validation_loss"])
+def _is_better(row: dict[str, Any], best: dict[str, Any]) -> bool:
+    """By accuracy, between equals by loss; the head gives way to what is more accurate alone.
+
+    Without photos that validate the later is the better.
+    """
+    if row["validation"] is None or row["validation"] != best["validation"]:
+        return row["validation"] is None or bool(row["validation"] > best["validation"])
+    return bool(best["epoch"]) and bool(row["validation_loss"] < best["validation_loss"])

@@ -48,10 +48,12 @@ def network(
         module.load_state_dict({name: torch.from_numpy(np.array(each)) for name, each in start.items()})
     elif head is not None:
         name = str(base.pretrained_cfg["classifier"])
+        # A temperature below 1 makes answers surer, and the loss of a smoothed label far too large to begin with.
+        scale = np.float32(min(head.temperature, 1.0))
         with torch.no_grad():
             for part, numbers in (("weight", head.weight), ("bias", head.bias)):
                 parameter = module.get_parameter(f"{name}.{part}")
-                parameter.copy_(torch.from_numpy(np.array(numbers)).reshape(parameter.shape))
+                parameter.copy_(torch.from_numpy(numbers * scale).reshape(parameter.shape))
     return module
 
 
