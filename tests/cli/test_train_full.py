@@ -36,13 +36,14 @@ def test_interrupted_and_gone_on_with(resnext: RunResnext, photos: Path, tmp_pat
         stdout=subprocess.DEVNULL,
         text=True,
     )
-    assert process.stderr is not None
     said = []
-    for line in process.stderr:
-        said.append(line)
-        if "the head alone" in line:
-            process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=120) == -signal.SIGINT, said
+    with process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            said.append(line)
+            if "the head alone" in line:
+                process.send_signal(signal.SIGINT)
+    assert process.returncode == -signal.SIGINT, said
     assert "go on with --resume" in said[-1]
     assert (state / "state.safetensors").is_file() and not target.exists()
 
