@@ -169,7 +169,7 @@ class Loop:
             return None, None
         mine = range(process.rank, len(photos), process.count)
         logits, labels = (
-            torch.from_numpy(self._logits(photos, mine, may_end=True)),
+            torch.from_numpy(self._logits(photos, mine, validates=True)),
             torch.from_numpy(photos.labels[mine]),
         )
         right = float((logits.argmax(1) == labels).sum())
@@ -177,8 +177,8 @@ class Loop:
         right, loss = distributed.summed(process, [right, loss], self._parts.device)
         return right / len(photos), loss / len(photos)
 
-    def _logits(self, photos: Prepared, places: Sequence[int], *, may_end: bool) -> "NDArray[np.float32]":
-        """What the current network answers to some photos, (N, C) float32; a signal may end it where it is said so."""
+    def _logits(self, photos: Prepared, places: Sequence[int], *, validates: bool) -> "NDArray[np.float32]":
+        """What the current network answers to some photos, (N, C) float32; a signal may end a validation."""
         parts, model = self._parts, self._current()
         model.eval()
         found = []
@@ -187,9 +187,10 @@ class Loop:
             pixels = torch.from_numpy(crops_of(photos, batch, parts.config)).to(parts.device)
             with torch.inference_mode(), torch.autocast(parts.device.type, torch.bfloat16, enabled=parts.bf16):
                 found.append(model(pixels.contiguous(memory_format=torch.channels_last)).float().cpu().numpy())
-            self._telling.step((begin + len(batch)) / len(places))
-            if may_end and parts.process.count == 1:
-                self._end_if_asked()
+            if validates:
+                self._telling.step((begin + len(batch)) / len(places))
+                if parts.process.count == 1:
+                    self._end_if_asked()
         return np.concatenate(found) if found else np.zeros((0, parts.classes), np.float32)
 
     def _is_given_up(self) -> bool:
@@ -232,8 +233,8 @@ class Loop:
         self._current().load_state_dict(tensors)
         some = range(len(parts.photos.validation) if parts.process.is_first else 0)
         others = range(len(parts.photos.test) if parts.process.is_first else 0)
-        logits = self._logits(parts.photos.validation, some, may_end=False)
-        test = self._logits(parts.photos.test, others, may_end=False)
+        logits = self._logits(parts.photos.validation, some, validates=False)
+        test = self._logits(parts.photos.test, others, validates=False)
         self._telling.end()
         return WholeNetwork(
             tensors={name: each.numpy() for name, each in tensors.items()},

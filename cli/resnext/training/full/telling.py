@@ -28,6 +28,8 @@ class Telling:
         epoch = self._standing.epoch
         if self._standing.validated < epoch:
             return f"validation of epoch {epoch}" if epoch else "validation of the head"
+        if epoch == self._parts.epochs:
+            return "figures of what is kept"
         return f"epoch {epoch + 1} of {self._parts.epochs}"
 
     def step(self, of_validation: float = 0.0) -> None:
