@@ -89,18 +89,6 @@ def mean_share(shares: Sequence[Interval]) -> Interval:
     return Interval(mean, max(0.0, mean - below), min(1.0, mean + above))
 
 
-def in_top(probabilities: Floats, truth: Ints, k: int) -> Bools:
-    """Whether the class `truth` of each photo is among its k likeliest, from probabilities (n, num_classes).
-
-    Of equal probabilities the lower index goes first.
-    """
-    own = probabilities[np.arange(len(truth)), truth][:, None]
-    before = np.arange(probabilities.shape[1]) < np.asarray(truth)[:, None]
-    ahead = (probabilities > own) | ((probabilities == own) & before)
-    found: Bools = ahead.sum(axis=1) < k
-    return found
-
-
 def balanced_accuracy(truth: Ints, right: Bools) -> Interval:
     """The mean over the classes of the share that is right, with its interval; a class without photos is left out."""
     photos = np.bincount(truth)
@@ -124,12 +112,6 @@ def class_figures(truth: Ints, answers: Ints, right: Bools, members: Sequence[Se
         recall = share_of(int(hits[name]), int(photos[name]))
         found.append(ClassFigures(int(photos[name]), given, recall, share_of(good, given)))
     return found
-
-
-def confusion_matrix(truth: Ints, answers: Ints, num_classes: int) -> NDArray[np.int64]:
-    """How many photos show the class of the row and were answered with that of the column: a square of num_classes."""
-    flat = np.bincount(np.asarray(truth, np.int64) * num_classes + answers, minlength=num_classes**2)
-    return flat.reshape(num_classes, num_classes)
 
 
 def counted_pairs(truth: Ints, answers: Ints) -> list[Confusion]:

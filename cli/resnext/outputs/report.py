@@ -41,8 +41,11 @@ def _summary(report: dict[str, Any]) -> list[str]:
     left_out += [f"{report['without_truth']} without a truth"] if report["without_truth"] else []
     mean = {"share": report["balanced_accuracy"], **report["balanced_accuracy_interval"]}
     known = report["ece"] is not None
+    head = f"{printable(report['model'])}, {', '.join([_photos(report['photos']), *left_out])}"
+    if not report["photos"]:
+        return [head]
     return [
-        f"{printable(report['model'])}, {', '.join([_photos(report['photos']), *left_out])}",
+        head,
         f"  best class right         {_between(report['top1'])}",
         f"  among the best five      {_between(report['top5']) if report['top5'] else '     -'}",
         f"  mean over the classes    {_between(mean)}",
@@ -51,7 +54,7 @@ def _summary(report: dict[str, Any]) -> list[str]:
 
 
 def _tags(report: dict[str, Any]) -> list[str]:
-    if "tags" not in report:
+    if "tags" not in report or not report["photos"]:
         return []
     lines = ["  sure   tagged                     right of those             wrong of all"]
     for row in report["tags"]:
@@ -62,6 +65,8 @@ def _tags(report: dict[str, Any]) -> list[str]:
 
 
 def _classes(report: dict[str, Any], width: int) -> list[str]:
+    if not report["classes"]:
+        return []
     tags = "tags" in report
     wide = width >= _WIDE and not tags
     key = "right" if tags else "accuracy"
@@ -71,7 +76,7 @@ def _classes(report: dict[str, Any], width: int) -> list[str]:
     gap = 24 if wide else 6
     head = f"  photos  {' right':{gap}}  answers  {'right of those':<14}" + ("  tagged  right" if tags else "")
     longest = max(map(len, [head, *(cells for _, cells in shown)]))
-    room = max(len(_FEWEST_FIRST), min(max((len(name) for name, _ in shown), default=0), width - 2 - longest))
+    room = max(len(_FEWEST_FIRST), min(max(len(name) for name, _ in shown), width - 2 - longest))
     lines = [f"  {_FEWEST_FIRST:{room}}{head}".rstrip()]
     lines += [f"  {_fitted(name, room)}{cells}".rstrip() for name, cells in shown]
     return [*lines, f"  and {len(rows) - len(shown)} more: --json has all"] if len(rows) > len(shown) else lines

@@ -8,6 +8,7 @@ from resnext.sources.lists import named
 from resnext.sources.tables import EXACT_COLUMN, FILE_COLUMN, MAX_ROW_BYTES, file_rows
 
 LABEL_COLUMN = "label"
+_SHOWN = 40  # characters of a column in a message
 _LONGEST_NAME = 1000  # characters; what is longer is no name of a class
 # What classify calls its best class, by the form of its rows: a synset, where it has one, is told from its namesakes.
 _BEST = ("synset_1", "label_1")
@@ -108,4 +109,4 @@ def _text(value: object) -> str:
 
 def _listed(columns: Sequence[str]) -> str:
     more = f" and {len(columns) - 20} more" if len(columns) > 20 else ""
-    return ", ".join(columns[:20]) + more
+    return ", ".join(name[:_SHOWN] for name in columns[:20]) + more

@@ -97,6 +97,17 @@ def test_advice_reaches_what_was_wanted_and_says_how_sure_that_is() -> None:
     assert careful.sure is None or careful.sure >= advice.sure
 
 
+def test_advice_is_tried_on_photos_that_did_not_give_it() -> None:
+    """Photos come class by class; each half chooses for the other, and the share of its tags that is right is near."""
+    found = Evaluation(LABELS, tagger(0.5))
+    for right, logits in sorted(noisy(2000, 1.0), key=lambda photo: photo[0]):
+        found.add(LABELS[right].name, (right,), logits)
+    advice = found.advice(0.9)
+    assert abs(advice.held_out_tagged - advice.tagged) < 400
+    assert advice.held_out.share == pytest.approx(0.9, abs=0.04)
+    assert advice.held_out.low < advice.held_out.share < advice.held_out.high
+
+
 def test_no_advice_where_nothing_is_ever_right() -> None:
     found = Evaluation(LABELS, tagger(0.5))
     for _ in range(60):

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, top_k_accuracy_score
 
 from resnext.answers.tally import NO_ANSWER, Tally, shown_names
 from resnext.records import Label
@@ -37,6 +37,18 @@ def test_classes_and_matrix_are_scikit_learns(counted: tuple[Tally, Any, Any]) -
     for row, column, count in matrix.cells:
         found[row, column] = count
     assert (found == confusion_matrix(truth, answers)).all()
+
+
+def test_the_best_five_are_scikit_learns() -> None:
+    rng = np.random.default_rng(4)
+    labels = tuple(Label(index, str(index), str(index)) for index in range(12))
+    truth, scores = rng.integers(0, 12, 200), rng.random((200, 12))
+    tally = Tally(labels)
+    for shown, row in zip(truth.tolist(), scores, strict=True):
+        tally.add(str(shown), (shown,), np.argsort(-row).tolist(), float(row.max()))
+    found = tally.figures()
+    assert found["top1"]["share"] == pytest.approx(top_k_accuracy_score(truth, scores, k=1, labels=range(12)), abs=1e-4)
+    assert found["top5"]["share"] == pytest.approx(top_k_accuracy_score(truth, scores, k=5, labels=range(12)), abs=1e-4)
 
 
 def test_the_surest_mistakes_are_kept(counted: tuple[Tally, Any, Any]) -> None:

@@ -106,3 +106,10 @@ def test_failures_are_named_and_nothing_of_a_name_reaches_the_terminal() -> None
     assert "8 photos, 1234 failed, 2 without a truth" in text
     assert r"0\x07.jpg: corrupt: broken\n" in text and "and 1194 more" in text
     assert "\x1b" not in text and "\x07" not in text and r"a\x1b[2J.jpg" in text
+
+
+def test_of_nothing_there_are_no_figures() -> None:
+    failures = [{"file": "a.jpg", "error_code": "corrupt", "error": "broken"}]
+    nothing = {"photos": 0, "classes": [], "confusions": [], "mistakes": [], "failed": 1, "failures": failures}
+    text = text_of(matrix=([], 0, []), **nothing)
+    assert text == "birds, 0 photos, 1 failed\n\n  failed\n  a.jpg: corrupt: broken"
