@@ -26,7 +26,9 @@ class Answers(NamedTuple):
 
 
 @pytest.fixture(params=[(), ("--frames", "all")], ids=["first frame", "all frames"])
-def answers(request: pytest.FixtureRequest, resnext: RunResnext, tmp_path: Path) -> Answers:
+def answers(
+    request: pytest.FixtureRequest, resnext: RunResnext, tmp_path: Path, tiny_model: Path, tiny_cache: Path
+) -> Answers:
     if not (HOSTILE / "truth.jsonl").is_file():
         pytest.skip(f"the hostile set is not at {HOSTILE}")
     truth = [json.loads(line) for line in (HOSTILE / "truth.jsonl").read_text().splitlines()]
@@ -39,9 +41,10 @@ def answers(request: pytest.FixtureRequest, resnext: RunResnext, tmp_path: Path)
     assert mark.exists(), "the trap does not work"
     mark.unlink()
     done = resnext(
-        *("classify", "-m", "lite0", "-k", "1", "-f", "jsonl", "-j", "4", *request.param),
+        *("classify", "-m", tiny_model, "-k", "1", "-f", "jsonl", "-j", "4", *request.param),
         *(row["file"] for row in truth),
         cwd=HOSTILE,
+        cache=tiny_cache,
         env={"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
         timeout=300,
     )
