@@ -279,6 +279,7 @@ def _semi(semi: SemiOptions, training: TrainingOptions, asked: "RunRequest") -> 
     if not semi.unlabelled:
         raise UsageError("--method semi learns from photos without labels: name them with --unlabelled")
     from resnext.pipeline.semi_job import SemiRequest
+    from resnext.records import Failure
     from resnext.shelf.request import Adjustments
     from resnext.sources import find
 
@@ -287,7 +288,11 @@ def _semi(semi: SemiOptions, training: TrainingOptions, asked: "RunRequest") -> 
         own = asked.model._replace(model=semi.teacher, weights=None, adjustments=Adjustments())
         teacher = asked._replace(model=own, summary_file=None)
     sources = asked.sources._replace(files_from=())
-    return SemiRequest(tuple(find(semi.unlabelled, sources)), semi.top_per_class, semi.top_p, teacher)
+    found = tuple(find(semi.unlabelled, sources))
+    if all(isinstance(each, Failure) for each in found):
+        why = next((f": {each.source.file}: {each.message}" for each in found if isinstance(each, Failure)), "")
+        raise UsageError(f"--unlabelled: no photo there{why}")
+    return SemiRequest(found, semi.top_per_class, semi.top_p, teacher)
 
 
 def _found(folder: str | None, labels: LabelOptions, inputs: InputOptions, config: "SourceConfig") -> "FoundPhotos":
