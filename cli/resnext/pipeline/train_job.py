@@ -288,8 +288,10 @@ def _without_empty_classes(photos: LabelledPhotos, notices: "Notices") -> Labell
     empty = [name for name, count in counts.items() if not count]
     left = tuple(name for name, count in counts.items() if count)
     if len(left) < 2:
+        first = photos.left_out[0] if photos.left_out else None
+        why = f"; {first.file}: {first.message}" if first is not None else ""
         raise NothingTrained(
-            f"nothing to train on: only {len(left)} of {len(counts)} classes have a photo that can be used"
+            f"nothing to train on: only {len(left)} of {len(counts)} classes have a photo that can be used{why}"
         )
     if empty:
         notices.warning(f"{_listed(empty)}: no photo can be used, so that the model does not know this class")
