@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from resnext.console.terminal import printable
 from resnext.models.licences import licence_terms
 from resnext.training.trained import BaseModel
 
@@ -64,7 +65,7 @@ def card(name: str, base: BaseModel, classes: tuple[str, ...], training: Mapping
         *([f"| and {len(classes) - _MOST_CLASSES} more | |"] if len(classes) > _MOST_CLASSES else []),
         "",
     ]
-    return "\n".join([*head, *body])
+    return "\n".join(printable(line) for line in [*head, *body])
 
 
 def accuracy_facts(figures: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -61,7 +61,7 @@ def write_model_folder(target: Path, model: TrainedModel) -> None:
 
     files: dict[str, Iterable[bytes]] = {
         CONFIG_FILENAME: [_json(config_of(model))],
-        CARD: [model.card.encode()],
+        CARD: [_utf8(model.card)],
         PHOTOS: _rows(model.photos),
         **({} if model.pseudo_labels is None else {PSEUDO_LABELS: _rows(model.pseudo_labels)}),
         TRAINING: [_json(model.training)],
@@ -151,8 +151,13 @@ def _move(folder: Path, target: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def _utf8(text: str) -> bytes:
+    """A text with names of files in it: of bytes that are not UTF-8 an escape is left, which JSON reads."""
+    return text.encode(errors="backslashreplace")
+
+
 def _rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[bytes]:
-    return (json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
+    return (_utf8(json.dumps(row, ensure_ascii=False)) + b"\n" for row in rows)
 
 
 def _prefix(target: Path) -> str:
@@ -160,7 +165,7 @@ def _prefix(target: Path) -> str:
 
 
 def _json(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
+    return _utf8(json.dumps(content, indent=2, ensure_ascii=False)) + b"\n"
 
 
 def _umask() -> int:
