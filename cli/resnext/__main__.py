@@ -78,20 +78,27 @@ def run() -> None:
 
 def _page(words: list[str]) -> str | None:
     """Give the help or version, if the command line asks for nothing else: to import Typer takes longer than these."""
-    from shutil import get_terminal_size
-
     from resnext import __version__
-    from resnext.commands import COMMANDS, declared
-    from resnext.commands.help_page import app_page, command_page, page_width
+    from resnext.commands import COMMANDS
 
     match words:
         case ["--version" | "-V"]:
             return f"resnext {__version__}"
         case ["--help" | "-h" | "help"]:
-            return app_page(COMMANDS, page_width(get_terminal_size().columns))
+            return _help(None)
         case ["help", name] | [name, "--help" | "-h"] if name in COMMANDS:
-            return command_page(declared(name), page_width(get_terminal_size().columns))
+            return _help(name)
     return None
+
+
+def _help(command: str | None) -> str:
+    from shutil import get_terminal_size
+
+    from resnext.commands import COMMANDS, declared
+    from resnext.commands.help_page import app_page, command_page, page_width
+
+    width = page_width(get_terminal_size().columns)
+    return app_page(COMMANDS, width) if command is None else command_page(declared(command), width)
 
 
 def _outside_reason(error: BaseException | None) -> str | None:

@@ -15,7 +15,6 @@ from typer.core import TyperCommand, TyperGroup
 from resnext import __version__
 from resnext.commands import COMMANDS, declared
 from resnext.commands.groups import print_page, shown
-from resnext.commands.help_page import app_page
 from resnext.commands.parser import PLAIN, parser_of, print_help
 from resnext.errors import ExitCode, UsageError, report_errors, say_error
 
@@ -78,6 +77,8 @@ class _Group(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page that is written without Typer too."""
+        from resnext.commands.help_page import app_page
+
         formatter.write(app_page(COMMANDS, formatter.width))
 
 

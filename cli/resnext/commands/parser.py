@@ -9,7 +9,6 @@ import typer
 from typer.core import TyperCommand
 
 from resnext.commands.groups import Argument, Command, Field, HelpOption, WrongValue, print_page
-from resnext.commands.help_page import command_page
 from resnext.errors import report_errors
 
 # Without rich: its import takes as long as Typer's.
@@ -25,6 +24,8 @@ class _Parser(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page that is written without Typer too."""
+        from resnext.commands.help_page import command_page
+
         formatter.write(command_page(self.declared, formatter.width))
 
 
