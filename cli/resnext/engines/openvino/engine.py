@@ -1,5 +1,7 @@
 """The default engine: a compiled graph on the CPU through OpenVINO."""
 
+import errno
+import os
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -11,7 +13,7 @@ from resnext.engines.openvino.importing import NodeMaker, new_core
 from resnext.engines.openvino.normalize import Normalization
 from resnext.engines.openvino.processor import this_processor
 from resnext.engines.openvino.wide_groups import widen_groups
-from resnext.errors import ModelError, first_line
+from resnext.errors import ModelError, NoResources, first_line
 
 if TYPE_CHECKING:
     from resnext.records import Pixels
@@ -61,6 +63,10 @@ class OpenVINOEngine:
         try:
             imported = cached.load(core, graph, config, bf16)
         except RuntimeError as error:
+            if os.strerror(errno.EAGAIN) in str(error):
+                raise NoResources(
+                    "the system gives no more threads (ulimit -u, the container's limit of pids)"
+                ) from error
             raise ModelError(
                 f"the compiled model can't be run: {first_line(error, skip=_WHERE)}; where memory is limited"
                 " (ulimit -v, a container), that is the likely reason"
