@@ -118,7 +118,8 @@ def test_killed_workers_machines_and_drivers_lose_nothing_and_do_nothing_twice(
     resumed = started(environment, photos, output, cluster.address, "--resume", "-v")
     _, said = resumed.communicate(timeout=_PATIENCE)
     assert resumed.returncode == 1, said
-    assert rows(output) == plain_rows(environment, photos)
+    # What failed is done again by --resume, and then stands at the end of its part.
+    assert sorted(rows(output).splitlines()) == sorted(plain_rows(environment, photos).splitlines())
     assert all(f"{name.split('.')[0]}: " in said for name in before)
     assert "done before" in said and not list(output.glob(".*"))
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,12 +37,14 @@ class Node:
 
     def kill(self) -> None:
         """Kill all its processes at once, as when a machine loses power."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        for pid in [*_below(self.process.pid), *_group(self.process.pid)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
     def workers(self) -> list[int]:
         """The processes of workers on it."""
-        return [pid for pid in _group(self.process.pid) if _command(pid).startswith("ray::Worker")]
+        return [pid for pid in _below(self.process.pid) if _command(pid).startswith("ray::Worker")]
 
 
 @dataclass(slots=True)
@@ -64,10 +67,8 @@ class RayCluster:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for process in [*(node.process for node in self.nodes), self._head]:
-            if process is not None and process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        for node in [*self.nodes, *([Node(self._head, self.folder)] if self._head is not None else [])]:
+            node.kill()
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     def add(self, cpus: int = 1, **environment: str) -> Node:
@@ -120,15 +121,34 @@ def processes_of(folder: Path) -> list[int]:
 
 
 def _group(leader: int) -> list[int]:
-    group = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                if os.getpgid(int(entry.name)) == leader:
-                    group.append(int(entry.name))
-            except OSError:
-                continue
-    return group
+    return [pid for pid in _all_processes() if _of(os.getpgid, pid) == leader]
+
+
+def _below(leader: int) -> list[int]:
+    """The processes of a group and all that they have started: raylets give workers groups of their own."""
+    parents = {pid: _parent(pid) for pid in _all_processes()}
+    found = {leader}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return sorted(found)
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def _of(ask: Callable[[int], int], pid: int) -> int:
+    try:
+        return ask(pid)
+    except OSError:
+        return -1
+
+
+def _all_processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
 
 
 def _command(pid: int) -> str:
