@@ -127,7 +127,7 @@ def test_killed_workers_machines_and_drivers_lose_nothing_and_do_nothing_twice(
 def test_a_photo_that_kills_its_worker_costs_one_row(
     cluster: RayCluster, folder: Path, environment: dict[str, str]
 ) -> None:
-    photos, output = links(folder / "with-deadly", 12), folder / "but-one"
+    photos, output = links(folder / "mixed", 12), folder / "but-one"
     os.link(photos / "5.jpg", photos / "5-deadly.jpg")
     driver = started(environment, photos, output, cluster.address, "--shard-retries", "0")
     _, said = driver.communicate(timeout=_PATIENCE)
@@ -146,7 +146,7 @@ def test_a_machine_with_another_version_is_refused_in_one_line(
     init = other / "resnext" / "__init__.py"
     init.write_text(init.read_text().replace('__version__ = "', '__version__ = "99.'))
     cluster.add(cpus=3, PYTHONPATH=str(other))
-    driver = started(environment, folder / "with-deadly", folder / "refused", cluster.address, "--cpus-per-worker", "1")
+    driver = started(environment, folder / "mixed", folder / "refused", cluster.address, "--cpus-per-worker", "1")
     _, said = driver.communicate(timeout=_PATIENCE)
     assert driver.returncode == 1, said
     warning, *_ = said.splitlines()
