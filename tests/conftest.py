@@ -137,7 +137,7 @@ def resnext(tmp_path: Path, warm_cache: Path) -> Iterator[RunResnext]:
         *arguments: str | os.PathLike[str] | bytes,
         cache: Path = warm_cache,
         env: dict[str, str] | None = None,
-        timeout: float = 120,
+        timeout: float = 600,  # of a run that hangs; a busy machine takes minutes to compile
         **options: Any,
     ) -> "subprocess.CompletedProcess[str]":
         environment = clean_environment(tmp_path / "home", cache) | (env or {})
