@@ -9,7 +9,7 @@ from resnext.images import embedded, limits, loading
 from resnext.outputs.results import stored
 from resnext.outputs.sidecars import packet
 from resnext.pipeline import truths
-from resnext.sources import contents, tables, tars, urls, zips
+from resnext.sources import bounds, tables, tars, urls, zips
 from support.program import REPO
 
 
@@ -38,7 +38,7 @@ def test_every_bound_is_the_codes_own() -> None:
         "contents of a tar archive that wait to be decoded": mib(tars._WAITING_BYTES),
         "a zip archive's table of contents": mib(zips._MAX_TABLE_BYTES),
         "what an archive unpacks to in all": (
-            f"{contents.BOMB_BYTES >> 30} GiB, and {contents.BOMB_RATIO} bytes for each of its own"
+            f"{bounds.BOMB_BYTES >> 30} GiB, and {bounds.BOMB_RATIO} bytes for each of its own"
         ),
         "a colour profile": mib(limits.MAX_PROFILE_BYTES),
         "a file of labels": mib(own_labels._MAX_BYTES),

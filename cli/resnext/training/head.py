@@ -4,19 +4,18 @@ The loss is that of scikit-learn's LogisticRegression, sum of weight x cross-ent
 1 / `regularization`, after all features were centered and divided by one number. Never by a number each: that turns
 features that hardly vary into weights of a thousand, and fine-tuning from such a head diverges.
 
-It is minimized by L-BFGS (Liu and Nocedal 1989) in the basis of the features' principal components. The penalty does
+It is minimized by L-BFGS in the basis of the features' principal components. The penalty does
 not see the rotation, and there the Hessian is nearly diagonal and known beforehand: dividing by it leaves a problem
 that takes a few dozen steps. Along the path of strengths each fit begins where the last one ended.
 """
 
-from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from resnext.answers.calibration import fitted_temperature
 from resnext.training.folds import ALWAYS_TRAINS
+from resnext.training.minimizer import minimized, products
 from resnext.training.trained import HeadFit, Progress
 
 if TYPE_CHECKING:
@@ -29,12 +28,9 @@ if TYPE_CHECKING:
 PATH = tuple(10.0 ** (each / 2) for each in range(8, -3, -1))
 # The path ends when so many strengths in a row were worse than the best one.
 _PATIENCE = 2
-_MEMORY = 10  # pairs of steps that L-BFGS remembers
-_MOST_STEPS = 200
 # Of the gradient's norm where the Hessian is 1, to the root of the photos' number: half its square is what the mean
 # loss may still fall by. Rough while strengths are compared, whose losses differ by a thousandth at least.
 _TOLERANCE, _ROUGH_TOLERANCE = 5e-4, 3e-3
-_HALVINGS = 12
 _LEAST_DOUBT = 0.01  # of p (1 - p) a photo: where a fit is sure of all, it is not for ever
 _LEAST_VARIANCE = 1e-7  # of the largest: what is below is rounding
 _BLOCK = 4096  # photos
@@ -215,98 +211,7 @@ class _Problem:
             logits[photos, each, own] -= by_photo
             gradient = (self._rotated.T @ logits.reshape(count, -1)).reshape(-1, fits, classes).transpose(1, 0, 2)
             penalty = strengths * solutions
-            return losses + 0.5 * _products(penalty, solutions), (gradient + penalty) / units
+            return losses + 0.5 * products(penalty, solutions), (gradient + penalty) / units
 
         solutions: Doubles = minimized(loss_and_gradient, start * units, tolerance * np.sqrt(totals)) / units
         return solutions
-
-
-class _Points(NamedTuple):
-    """A place of each fit, with the losses (F,) and their gradients there."""
-
-    at: "Doubles"
-    losses: "Doubles"
-    gradients: "Doubles"
-
-
-class _Step(NamedTuple):
-    """How far each fit moved, how its gradient turned, the inverse of their product (F,); 0 where it says nothing."""
-
-    moved: "Doubles"
-    turned: "Doubles"
-    inverse: "Doubles"
-
-
-def minimized(
-    loss_and_gradient: "Callable[[Doubles], tuple[Doubles, Doubles]]", start: "Doubles", tolerances: "Doubles"
-) -> "Doubles":
-    """Find the minima of F smooth convex functions by L-BFGS, side by side, from (F, ...) on.
-
-    Each until its gradient's norm is at most its tolerance, or until float32 sees no more fall.
-    """
-    here = _Points(start, *loss_and_gradient(start))
-    steps: deque[_Step] = deque(maxlen=_MEMORY)
-    active = np.ones(len(start), bool)
-    for _ in range(_MOST_STEPS):
-        active &= _norms(here.gradients) > tolerances
-        if not active.any():
-            break
-        direction = -_times_inverse_hessian(here.gradients, steps)
-        direction[~active] = 0.0
-        there, active = _along(loss_and_gradient, here, direction, active)
-        moved, turned = there.at - here.at, there.gradients - here.gradients
-        curvature = _products(moved, turned)
-        inverse = np.divide(1.0, curvature, out=np.zeros_like(curvature), where=curvature > 0)
-        steps.append(_Step(moved, turned, inverse))
-        here = there
-    return here.at
-
-
-def _times_inverse_hessian(gradients: "Doubles", steps: "deque[_Step]") -> "Doubles":
-    """The two loops of L-BFGS."""
-    direction, alphas = gradients.copy(), []
-    for step in reversed(steps):
-        alpha = step.inverse * _products(step.moved, direction)
-        alphas.append(alpha)
-        direction -= _wide(alpha) * step.turned
-    if steps:
-        last = steps[-1]
-        squares = last.inverse * _products(last.turned, last.turned)
-        direction *= _wide(np.divide(1.0, squares, out=np.ones_like(squares), where=squares > 0))
-    for step, alpha in zip(steps, reversed(alphas), strict=True):
-        direction += _wide(alpha - step.inverse * _products(step.turned, direction)) * step.moved
-    return direction
-
-
-def _along(
-    loss_and_gradient: "Callable[[Doubles], tuple[Doubles, Doubles]]",
-    here: _Points,
-    direction: "Doubles",
-    active: "NDArray[np.bool_]",
-) -> "tuple[_Points, NDArray[np.bool_]]":
-    """Go along a direction as far as the loss falls well enough (Armijo); gives which of the active fits moved."""
-    slopes = _products(here.gradients, direction)
-    lengths = np.ones(len(slopes))
-    for _ in range(_HALVINGS):
-        at = here.at + _wide(lengths) * direction
-        there = _Points(at, *loss_and_gradient(at))
-        fell = ~active | (there.losses <= here.losses + 1e-4 * lengths * slopes)
-        if fell.all():
-            return there, active
-        lengths[~fell] /= 2
-    lengths[~fell] = 0.0
-    at = here.at + _wide(lengths) * direction
-    return _Points(at, *loss_and_gradient(at)), active & fell
-
-
-def _products(a: "Doubles", b: "Doubles") -> "Doubles":
-    found: Doubles = np.einsum("fij,fij->f", a, b)
-    return found
-
-
-def _norms(a: "Doubles") -> "Doubles":
-    return np.sqrt(_products(a, a))
-
-
-def _wide(numbers: "Doubles") -> "Doubles":
-    return numbers[:, None, None]

@@ -30,9 +30,9 @@ def test_bombs_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     rows = dict(outcome(path))
     assert rows["bomb.jpg"] in ("archive", bytes(1000)) and rows["good.jpg"] == CONTENT
 
-    from resnext.sources import tars
+    from resnext.sources import tar_stream
 
-    monkeypatch.setattr(tars, "BOMB_BYTES", 1 << 20)
+    monkeypatch.setattr(tar_stream, "BOMB_BYTES", 1 << 20)
     packed = make_tar(tmp_path / "bomb.tar.gz", "w:gz", [(member("a.txt"), bytes(9_000_000)), (member("b.jpg"), b"x")])
     assert outcome(packed) == [("", "too_large")]
 
