@@ -170,6 +170,8 @@ def test_a_table_says_the_same_as_folders(trained: Trained) -> None:
         (("one", "-o", "new"), 2, "one class, 'hat'"),
         (("broken", "-o", "new"), 3, "nothing to train on: only 1 of 2 classes"),
         (("photos",), 2, "give --output FOLDER"),
+        (("photos", "-o", "my-clothes", "--resume"), 2, "already trained, nothing to go on with; --overwrite"),
+        (("photos", "-o", "new", "--column", "photo"), 2, "are of a table: give --labels-from"),
         (("photos", "-o", "photos", "--overwrite"), 2, "no model that resnext trained"),
         (("photos", "-o", "nowhere/new"), 3, "its folder does not exist"),
         (("photos/hat/nothing", "-o", "new"), 2, "is no folder"),

@@ -1,11 +1,13 @@
 """`resnext train` on folders and tables that mean harm: names, circles, sizes; nothing of them reaches the terminal."""
 
+import base64
 import csv
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,6 +54,16 @@ def _photo(path: Path, number: int) -> None:
     Image.new("RGB", (40, 40), (number * 9 % 256, number * 57 % 256, number * 91 % 256)).save(path, "PNG")
 
 
+def _files(document: Any) -> Iterator[dict[str, Any]]:
+    """All objects of a document that name a file."""
+    if isinstance(document, dict):
+        if "file" in document:
+            yield document
+        document = list(document.values())
+    for each in document if isinstance(document, list) else ():
+        yield from _files(each)
+
+
 @pytest.fixture(scope="module")
 def trained(place: Place) -> "subprocess.CompletedProcess[str]":
     """A model of classes with hostile names, in whose folders links go round in circles."""
@@ -74,6 +86,12 @@ def test_names_of_classes_are_kept_and_never_obeyed(place: Place, trained: "subp
     assert sorted(config["label_names"]) == sorted(names)
     training = json.loads((place.root / "model" / "training.json").read_text())
     assert set(training["data"]["classes"].values()) == {3}  # nothing was found twice, by no circle
+    rows = [json.loads(line) for line in (place.root / "model" / "photos.jsonl").read_text().splitlines()]
+    named = list(_files(training))
+    assert len(rows) >= 3 * len(CLASSES) and named
+    for each in [*rows, *named]:  # JSON that every reader takes, with the bytes of each name beside it
+        json.dumps(each, ensure_ascii=False).encode()
+        assert (place.root / os.fsdecode(base64.b64decode(each["file_b64"]))).exists()
     info = place.run("info", "./model")
     assert info.returncode == 0 and not _OBEYED & set(info.stdout + info.stderr)
     done = place.run("classify", SAMPLES / "coffee.png", "-m", "./model", "-k", "8")
@@ -101,7 +119,7 @@ def test_a_table_may_be_large_and_hold_anything(place: Place) -> None:
     done = place.run("train", "--labels-from", "table.csv", "-m", "lite0", "-o", "listed", "--json")
     assert not _OBEYED & set(done.stderr) and len(done.stderr) < 5000
     assert done.returncode == 1, done.stderr
-    assert json.loads(done.stdout)["data"]["classes"] == {"a": 2, "b": 3}
+    assert json.loads(done.stdout)["data"]["classes"] == {"a": 3, "b": 3}
 
 
 def test_two_labels_for_all_are_told_where_nothing_is_left(place: Place, tmp_path: Path) -> None:

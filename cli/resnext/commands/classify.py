@@ -5,7 +5,15 @@ from typing import Annotated
 
 from resnext.commands.cluster import ClusterOptions, ClusterOutput, one_file, with_address
 from resnext.commands.groups import MessageOptions, Option, OptionGroup, command, name_of_file, number, whole
-from resnext.commands.options import ComputeOptions, FileOptions, InputOptions, ModelOptions, RunOptions, TagOptions
+from resnext.commands.options import (
+    ComputeOptions,
+    FileOptions,
+    FrameOptions,
+    InputOptions,
+    ModelOptions,
+    RunOptions,
+    TagOptions,
+)
 from resnext.errors import ExitCode, UsageError
 from resnext.records import LabelType, OutputType
 
@@ -82,6 +90,7 @@ class OutputOptions(OptionGroup):
 )
 def classify(
     inputs: InputOptions,
+    frames: FrameOptions,
     model: ModelOptions,
     answers: AnswerOptions,
     tags: TagOptions,
@@ -115,7 +124,7 @@ def classify(
     elif file.resume and path is not None:
         model = requests.model_to_continue_with(model, path, notices)
     request = ClassifyRequest(
-        run=requests.run_request(inputs, model, compute, run, messages),
+        run=requests.run_request(inputs, model, compute, run, messages, frames.frames),
         labels=answers.labels,
         prediction=PredictionConfig(top_k=answers.top_k, threshold=answers.threshold, output_type=answers.output_type),
         label_type=answers.label_type,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from resnext.commands.groups import MessageOptions, Option, OptionGroup, command, number, whole
-from resnext.commands.options import ComputeOptions, InputOptions, ModelOptions, RunOptions, TagOptions
+from resnext.commands.options import ComputeOptions, FrameOptions, InputOptions, ModelOptions, RunOptions, TagOptions
 from resnext.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class ReportOptions(OptionGroup):
 )
 def evaluate(
     inputs: InputOptions,
+    frames: FrameOptions,
     model: ModelOptions,
     tags: TagOptions,
     evaluation: EvaluationOptions,
@@ -121,7 +122,7 @@ def evaluate(
 
     wanted = evaluation.tags or evaluation.calibrate or tags != TagOptions()
     request = EvaluateRequest(
-        run=requests.run_request(_with_list(inputs, evaluation), model, compute, run, messages),
+        run=requests.run_request(_with_list(inputs, evaluation), model, compute, run, messages, frames.frames),
         labels=evaluation.labels,
         tags=tags.request() if wanted else None,
         truth=truth,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from resnext.commands.cluster import ClusterOptions, ClusterOutput, one_file, with_address
 from resnext.commands.groups import MessageOptions, Option, OptionGroup, command, name_of_file
-from resnext.commands.options import ComputeOptions, FileOptions, InputOptions, ModelOptions, RunOptions
+from resnext.commands.options import ComputeOptions, FileOptions, FrameOptions, InputOptions, ModelOptions, RunOptions
 from resnext.errors import ExitCode, UsageError
 from resnext.records import DType, Kind
 
@@ -67,6 +67,7 @@ class OutputOptions(OptionGroup):
 )
 def features(
     inputs: InputOptions,
+    frames: FrameOptions,
     model: ModelOptions,
     what: FeatureOptions,
     output: OutputOptions,
@@ -113,7 +114,7 @@ def features(
         model = parts.model_to_continue_with(model, notices)
     elif file.resume and not to_stdout:
         model = requests.model_to_continue_with(model, path, notices)
-    asked = requests.run_request(inputs, model, compute, run, messages)
+    asked = requests.run_request(inputs, model, compute, run, messages, frames.frames)
     request = FeaturesRequest(
         # Always one way to compute: a photo's numbers must not depend on how many come with it.
         run=asked._replace(model=asked.model._replace(graph=graph, outputs=arrays, tuning="throughput")),

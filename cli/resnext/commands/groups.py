@@ -118,10 +118,11 @@ class OptionGroup:
 
     @classmethod
     def fields(cls) -> Iterator[Field]:
-        """Give what the group declares, in its order."""
-        for name, annotation in cls.__annotations__.items():
-            kind, option = get_args(annotation)
-            yield Field(name, kind, option, vars(cls)[name])
+        """Give what the group declares, in its order; then what the group declares that it extends."""
+        for group in cls.__mro__[: cls.__mro__.index(OptionGroup)]:
+            for name, annotation in group.__annotations__.items():
+                kind, option = get_args(annotation)
+                yield Field(name, kind, option, vars(group)[name])
 
 
 class MessageOptions(OptionGroup):

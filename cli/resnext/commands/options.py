@@ -188,8 +188,47 @@ class ComputeOptions(OptionGroup):
     ] = "auto"
 
 
-class InputOptions(OptionGroup):
-    """What is read, and within which bounds."""
+class PhotoOptions(OptionGroup):
+    """Which photos are taken of what is named, and within which bounds they are read."""
+
+    title = "Inputs"
+
+    column: Annotated[str | None, Option(metavar="NAME", help="The column of a list with columns. Default: file.")] = (
+        None
+    )
+    exclude_dir: Annotated[
+        list[str] | None,
+        Option(
+            metavar="NAME", show_default=False,
+            help="Skip folders of this name; may be repeated. Adds to .git, node_modules, @eaDir and their like.",
+        ),
+    ] = None  # fmt: skip
+    include_hidden: Annotated[
+        bool, Option("--include-hidden", help="Also take files and folders whose names begin with a dot.")
+    ] = False
+    max_image_megapixels: Annotated[
+        float, Option(metavar="MP", parser=number(0.001, 1e6), help="Refuse larger images.")
+    ] = 200.0
+    max_file_size: Annotated[
+        float,
+        Option(
+            metavar="MB", parser=number(0.001, 1e6),
+            help="Refuse larger downloads, archive members and images on stdin.",
+        ),
+    ] = 100.0  # fmt: skip
+    timeout: Annotated[
+        float,
+        Option(
+            metavar="SECONDS", parser=number(0.1, DAY), help="For each address in all, retries included; up to a day."
+        ),
+    ] = 30.0
+    retries: Annotated[
+        int, Option(metavar="N", parser=whole(0, 100), help="Further attempts where they may help, up to 100.")
+    ] = 2
+
+
+class InputOptions(PhotoOptions):
+    """What is read: anything that can be named."""
 
     title = "Inputs"
 
@@ -212,45 +251,6 @@ class InputOptions(OptionGroup):
     null: Annotated[bool, Option("--null", "-0", help="Lists are separated by NUL, as find -print0 writes them.")] = (
         False
     )
-    column: Annotated[str | None, Option(metavar="NAME", help="The column of a list with columns. Default: file.")] = (
-        None
-    )
-    exclude_dir: Annotated[
-        list[str] | None,
-        Option(
-            metavar="NAME", show_default=False,
-            help="Skip folders of this name; may be repeated. Adds to .git, node_modules, @eaDir and their like.",
-        ),
-    ] = None  # fmt: skip
-    include_hidden: Annotated[
-        bool, Option("--include-hidden", help="Also take files and folders whose names begin with a dot.")
-    ] = False
-    frames: Annotated[
-        int | None,
-        Option(
-            metavar="N|all", parser=read_frames, offers=lambda: ["all"],
-            help="Frames of an animation or pages of a file, a row each.",
-        ),
-    ] = 1  # fmt: skip
-    max_image_megapixels: Annotated[
-        float, Option(metavar="MP", parser=number(0.001, 1e6), help="Refuse larger images.")
-    ] = 200.0
-    max_file_size: Annotated[
-        float,
-        Option(
-            metavar="MB", parser=number(0.001, 1e6),
-            help="Refuse larger downloads, archive members and images on stdin.",
-        ),
-    ] = 100.0  # fmt: skip
-    timeout: Annotated[
-        float,
-        Option(
-            metavar="SECONDS", parser=number(0.1, DAY), help="For each address in all, retries included; up to a day."
-        ),
-    ] = 30.0
-    retries: Annotated[
-        int, Option(metavar="N", parser=whole(0, 100), help="Further attempts where they may help, up to 100.")
-    ] = 2
     shard: Annotated[
         Shard | None,
         Option(
@@ -258,6 +258,20 @@ class InputOptions(OptionGroup):
             help="Of all inputs only part I of N: N runs, on as many machines, do each input once.",
         ),
     ] = None  # fmt: skip
+
+
+class FrameOptions(OptionGroup):
+    """Which pictures of a file with several."""
+
+    title = "Inputs"
+
+    frames: Annotated[
+        int | None,
+        Option(
+            metavar="N|all", parser=read_frames, offers=lambda: ["all"],
+            help="Frames of an animation or pages of a file, a row each.",
+        ),
+    ] = 1  # fmt: skip
 
 
 class FileOptions(OptionGroup):

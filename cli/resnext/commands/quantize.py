@@ -5,7 +5,7 @@ from typing import Annotated
 
 from resnext.commands.groups import MessageOptions, Option, OptionGroup, command, number, whole
 from resnext.commands.options import InputOptions, ModelOptions
-from resnext.errors import ExitCode, UsageError
+from resnext.errors import ExitCode
 
 
 class QuantizeOptions(OptionGroup):
@@ -61,8 +61,6 @@ def quantize(
     from resnext.pipeline.quantize_job import quantize as run
     from resnext.shelf.shelf import ModelRequest
 
-    if inputs.frames != 1:
-        raise UsageError("--frames is not for quantize: it takes the first of each file")
     with dying_of_signals("interrupted; nothing was kept"):
         found = run(
             QuantizeRequest(

@@ -22,8 +22,9 @@ def run_request(
     compute: "ComputeOptions",
     run: "RunOptions",
     messages: "MessageOptions",
+    frames: int | None = 1,
 ) -> "RunRequest":
-    """What every run is asked for.
+    """What every run is asked for; `frames` None: all of each file.
 
     Raises:
         UsageError: options that contradict each other; nothing to read.
@@ -35,7 +36,7 @@ def run_request(
         model=_model_request(model, compute),
         color=messages.color,
         sources=source_config(inputs, model.offline),
-        frames=inputs.frames,
+        frames=frames,
         max_megapixels=inputs.max_image_megapixels,
         exact=compute.exact,
         workers=compute.workers,

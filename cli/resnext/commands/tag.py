@@ -109,8 +109,6 @@ def _check(inputs: InputOptions, sidecars: SidecarOptions, file: FileOptions) ->
         raise UsageError("--undo takes PATH or --manifest, not --files-from")
     if sidecars.undo and not named and sidecars.manifest is None:
         raise UsageError("nothing to do: name photos, sidecars or folders, or give --manifest")
-    if inputs.frames != 1:
-        raise UsageError("--frames: a sidecar is of a whole file")
     if file.resume and (sidecars.undo or sidecars.from_ is not None):
         raise UsageError("--resume is for runs with a model; --from and --undo change nothing twice anyway")
     if "|" in sidecars.root or "/" in sidecars.root or not sidecars.root.isprintable():

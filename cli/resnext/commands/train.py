@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnext.commands.groups import MessageOptions, command
-from resnext.commands.options import ComputeOptions, FileOptions, InputOptions, ModelOptions, RunOptions
-from resnext.commands.train_options import LabelOptions, SemiOptions, TrainingOptions, WholeOptions
+from resnext.commands.options import ComputeOptions, InputOptions, ModelOptions, PhotoOptions, RunOptions
+from resnext.commands.train_options import LabelOptions, PlaceOptions, SemiOptions, TrainingOptions, WholeOptions
 from resnext.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     ]
 )
 def train(
-    inputs: InputOptions,
     labels: LabelOptions,
+    place: PlaceOptions,
     training: TrainingOptions,
     semi: SemiOptions,
     whole_network: WholeOptions,
-    file: FileOptions,
+    photos: PhotoOptions,
     model: ModelOptions,
     run: RunOptions,
     compute: ComputeOptions,
@@ -54,23 +54,21 @@ def train(
 
     if compute.precision == "int8":
         raise UsageError("--precision int8: train with another one, then 'resnext quantize' makes the model int8")
-    if inputs.files_from or inputs.null or inputs.frames != 1 or inputs.shard is not None:
-        raise UsageError(
-            "train takes a folder of folders or --labels-from; --files-from, --null, --frames and --shard are of others"
-        )
-    folder = _folder(inputs, labels)
-    whole = _whole(training, whole_network, file, compute)
+    folder = _folder(labels, photos)
+    whole = _whole(training, whole_network, place, compute)
     if whole is not None:  # the features come from the fast engine in any case
         compute = compute.replace(device="cpu", batch_size=None)
-    asked = requests.run_request(_of_folder(inputs, folder or str(labels.labels_from)), model, compute, run, messages)
-    if training.output is None and not run.dry_run:
+    # The column is of the table, which is read here.
+    inputs = InputOptions(**vars(photos)).replace(paths=[folder or str(labels.labels_from)], column=None)
+    asked = requests.run_request(inputs, model, compute, run, messages)
+    if place.output is None and not run.dry_run:
         raise UsageError("where does the model go? give --output FOLDER")
-    target = training.output or Path("model")
-    if training.output is not None:
-        check_target(target, overwrite=file.overwrite)
+    target = place.output or Path("model")
+    if place.output is not None:
+        check_target(target, overwrite=place.overwrite, resume=place.resume)
     stdout = Stdout()
     stdout.check()
-    found = _found(folder, labels, inputs, asked.sources)
+    found = _found(folder, labels, photos, asked.sources)
     test = None
     if labels.test is not None:
         from resnext.training.photos import in_folders
@@ -81,7 +79,7 @@ def train(
         found=found,
         test=test,
         target=target,
-        overwrite=file.overwrite,
+        overwrite=place.overwrite,
         method=training.method,
         group_by=training.group_by,
         seed=training.seed or 0,
@@ -106,7 +104,7 @@ def train(
 
 
 def _whole(
-    training: TrainingOptions, whole_network: WholeOptions, file: FileOptions, compute: ComputeOptions
+    training: TrainingOptions, whole_network: WholeOptions, place: PlaceOptions, compute: ComputeOptions
 ) -> "WholeRequest | None":
     """What is asked of the whole network; None with another method.
 
@@ -136,11 +134,11 @@ def _whole(
         device=compute.device,
         bf16=None if compute.precision == "auto" else compute.precision == "bf16",
         workers=compute.workers,
-        resume=file.resume,
+        resume=place.resume,
     )
 
 
-def _folder(inputs: InputOptions, labels: LabelOptions) -> str | None:
+def _folder(labels: LabelOptions, photos: PhotoOptions) -> str | None:
     """The folder of folders; None where a table says all.
 
     Raises:
@@ -148,22 +146,19 @@ def _folder(inputs: InputOptions, labels: LabelOptions) -> str | None:
     """
     import os
 
-    paths = inputs.paths or []
+    folder = labels.folder
     if labels.labels_from is not None:
-        if paths:
+        if folder is not None:
             raise UsageError("--labels-from is the list of photos; a folder has no place beside it")
         return None
-    if len(paths) != 1 or not os.path.isdir(paths[0]):  # noqa: PTH112
-        what = f"{paths[0]} is no folder: " if len(paths) == 1 else ""
+    if folder is None or not os.path.isdir(folder):  # noqa: PTH112
+        what = f"{folder} is no folder: " if folder is not None else ""
         raise UsageError(
             f"{what}name one folder that holds a folder of photos for each class, or give --labels-from FILE"
         )
-    return paths[0]
-
-
-def _of_folder(inputs: InputOptions, folder: str) -> InputOptions:
-    """The inputs as a run is asked for; the column is the table's."""
-    return inputs.replace(paths=[folder], column=None)
+    if photos.column is not None or labels.label_column is not None:
+        raise UsageError("--column and --label-column are of a table: give --labels-from FILE")
+    return folder
 
 
 def _semi(semi: SemiOptions, training: TrainingOptions, asked: "RunRequest") -> "SemiRequest | None":
@@ -180,28 +175,32 @@ def _semi(semi: SemiOptions, training: TrainingOptions, asked: "RunRequest") -> 
     if not semi.unlabelled:
         raise UsageError("--method semi learns from photos without labels: name them with --unlabelled")
     from resnext.pipeline.semi_job import SemiRequest
-    from resnext.records import Failure
+    from resnext.records import Failure, Source
     from resnext.shelf.request import Adjustments
-    from resnext.sources import find
+    from resnext.sources import find, without_missing
 
     teacher = None
     if semi.teacher is not None:
         own = asked.model._replace(model=semi.teacher, weights=None, adjustments=Adjustments())
         teacher = asked._replace(model=own, summary_file=None)
-    sources = asked.sources._replace(files_from=())
-    found = tuple(find(semi.unlabelled, sources))
-    if all(isinstance(each, Failure) for each in found):
-        why = next((f": {each.source.file}: {each.message}" for each in found if isinstance(each, Failure)), "")
-        raise UsageError(f"--unlabelled: no photo there{why}")
-    return SemiRequest(found, semi.top_per_class, semi.top_p, teacher)
+    found: list[Source | Failure] = []
+    for path in semi.unlabelled:
+        here = list(find([path], asked.sources))
+        if len(here) == 1:  # what a folder or an archive lists is there
+            here = list(without_missing(here))
+        if all(isinstance(each, Failure) for each in here):
+            why = next(each.message for each in here if isinstance(each, Failure))
+            raise UsageError(f"--unlabelled {path}: no photo there: {why}")
+        found += here
+    return SemiRequest(tuple(found), semi.top_per_class, semi.top_p, teacher)
 
 
-def _found(folder: str | None, labels: LabelOptions, inputs: InputOptions, config: "SourceConfig") -> "FoundPhotos":
+def _found(folder: str | None, labels: LabelOptions, photos: PhotoOptions, config: "SourceConfig") -> "FoundPhotos":
     from resnext.training.photos import in_folders, in_table
 
     if folder is not None:
         return in_folders(folder, config.folders, nested=labels.nested)
-    return in_table(str(labels.labels_from), config, inputs.column, labels.label_column)
+    return in_table(str(labels.labels_from), config, photos.column, labels.label_column)
 
 
 def _listing(request: "TrainRequest", *, as_json: bool) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from resnext.commands.groups import Option, OptionGroup, number, whole
+from resnext.commands.groups import Argument, Option, OptionGroup, number, whole
 
 
 class LabelOptions(OptionGroup):
@@ -11,6 +11,12 @@ class LabelOptions(OptionGroup):
 
     title = "Labels"
 
+    folder: Annotated[
+        str | None,
+        Argument(
+            metavar="[FOLDER]", help="A folder that holds a folder of photos for each class, called as the class."
+        ),
+    ] = None
     labels_from: Annotated[
         Path | None,
         Option(
@@ -30,15 +36,38 @@ class LabelOptions(OptionGroup):
     ] = None
 
 
-class TrainingOptions(OptionGroup):
-    """How it learns, and how it is measured."""
+class PlaceOptions(OptionGroup):
+    """Where the model goes, and what happens where something stands already."""
 
-    title = "Training"
+    title = "Output"
 
     output: Annotated[
         Path | None,
         Option("--output", "-o", metavar="FOLDER", help="Where the model goes: a folder in timm's form."),
     ] = None
+    overwrite: Annotated[
+        bool,
+        Option(
+            "--overwrite",
+            help="Put the new model, once it is complete, in the place of one that is there. Without --resume, what a"
+            " killed training left is dropped.",
+        ),
+    ] = False
+    resume: Annotated[
+        bool,
+        Option(
+            "--resume",
+            help="Go on with a killed training of the whole network. Features of photos that are known are gone on"
+            " with in any case.",
+        ),
+    ] = False
+
+
+class TrainingOptions(OptionGroup):
+    """How it learns, and how it is measured."""
+
+    title = "Training"
+
     method: Annotated[
         Literal["head", "full", "semi"],
         Option(

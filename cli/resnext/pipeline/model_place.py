@@ -9,7 +9,7 @@ from resnext.errors import OutputError, UsageError
 from resnext.training import model_folder
 
 
-def check_target(target: Path, *, overwrite: bool) -> None:
+def check_target(target: Path, *, overwrite: bool, resume: bool = False) -> None:
     """Refuse a place where a model can't be put, before anything is computed.
 
     Raises:
@@ -22,10 +22,12 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{target}: can't write the model: no permission to write in {target.parent}")
     if not os.path.lexists(target):
         return
-    if not overwrite:
-        raise UsageError(f"{target}: already there; --overwrite puts the new model in its place")
-    if not model_folder.is_model_folder(target):
+    is_model = model_folder.is_model_folder(target)
+    if overwrite and not is_model:
         raise UsageError(f"{target}: no model that resnext trained; it is not overwritten")
+    if not overwrite:
+        what = "already trained, nothing to go on with" if resume and is_model else "already there"
+        raise UsageError(f"{target}: {what}; --overwrite puts the new model in its place")
 
 
 @contextmanager

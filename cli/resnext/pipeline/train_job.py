@@ -9,7 +9,7 @@ from resnext.errors import ExitCode
 from resnext.pipeline.model_place import check_target, locked
 from resnext.pipeline.semi_job import taught, unlabelled
 from resnext.pipeline.train_photos import Data, check_test_classes, classes_of, grouped, sorted_out
-from resnext.pipeline.train_report import measured, points_between, rows, training
+from resnext.pipeline.train_report import in_json, measured, points_between, rows, training
 from resnext.store.store import cache_root
 from resnext.training import model_folder
 from resnext.training.labelled import LabelledPhoto
@@ -119,6 +119,7 @@ def _trained(request: "TrainRequest", data: Data, base: BaseModel, notices: "Not
         told["semi"] = semi.report
     if whole is not None:
         told["whole_network"] = whole.told
+    told = in_json(told)
     from resnext.training.card import card
 
     model_folder.write_model_folder(
@@ -136,7 +137,7 @@ def _trained(request: "TrainRequest", data: Data, base: BaseModel, notices: "Not
     if whole is not None:
         whole.forget(request.target)
     notices.info(f"{request.target}: trained in {time.monotonic() - begin:.1f} s after the features")
-    report = {"model": str(request.target), **told}
+    report = {"model": in_json(str(request.target)), **told}
     return Outcome(report, ExitCode.SOME_FAILED if data.computed.failures else ExitCode.OK)
 
 

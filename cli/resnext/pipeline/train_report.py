@@ -117,9 +117,23 @@ def _row(
     code: str = "",
     error: str = "",
 ) -> dict[str, Any]:
-    from resnext.outputs.writers.rows import file_keys
+    from resnext.outputs.writers.rows import file_keys, valid_text
 
     return {
         **file_keys(file), "split": split, "digest": digest, "label": label, "group": group, "fold": fold,
-        "answer": answer, "score": score, "error_code": code, "error": error,
+        "answer": answer, "score": score, "error_code": code, "error": valid_text(error),
     }  # fmt: skip
+
+
+def in_json(told: Any) -> Any:
+    """What was told, as JSON carries it: names of files by the two keys of all rows, other texts as valid UTF-8."""
+    from resnext.outputs.writers.rows import file_keys, valid_text
+
+    if isinstance(told, str):
+        return valid_text(told)
+    if isinstance(told, Mapping):
+        keys = file_keys(told["file"]) if "file" in told else {}
+        return keys | {in_json(name): in_json(each) for name, each in told.items() if name not in keys}
+    if isinstance(told, list | tuple):
+        return [in_json(each) for each in told]
+    return told

@@ -63,25 +63,28 @@ def in_folders(root: str, config: FolderConfig, *, nested: bool) -> FoundPhotos:
 def in_table(table: str, config: SourceConfig, file_column: str | None, label_column: str | None) -> FoundPhotos:
     """Find the photos that a table lists, with the names that it gives them.
 
-    A relative path is one from the working folder, as in a list of inputs.
+    A relative path is one from the working folder, as in a list of inputs. A row without a label that is of a photo
+    which another row names goes by its number, and takes nothing from that photo.
 
     Raises:
         UsageError: the table can't be read, or lacks a column.
     """
-    from resnext.sources.labelled import labelled_rows
+    from resnext.sources.labelled import Labelled, labelled_rows
 
-    found = FoundPhotos({"train": []})
+    found, without_label = FoundPhotos({"train": []}), list[Labelled]()
     for row in labelled_rows(table, file_column, label_column):
         if row.problem:
-            found.failures.append(
-                Failure(Source(row.file or f"{table}:{row.number}"), FailureCode.BAD_ENTRY, row.problem)
-            )
+            without_label.append(row)
             continue
         for item in find([row.file], config):
             if isinstance(item, Failure):
                 found.failures.append(item)
             else:
                 found.named["train"].append(Named(item, row.name))
+    files = {"", *(each.source.file for each in found.named["train"])}
+    for row in without_label:
+        file = f"{table}:{row.number}" if row.file in files else row.file
+        found.failures.append(Failure(Source(file), FailureCode.BAD_ENTRY, row.problem))
     found.notes += _namesakes({each.name for each in found.named["train"]})
     return found
 

@@ -150,3 +150,16 @@ def test_choices_are_those_of_the_rooms() -> None:
     }  # fmt: skip
     for option, literal in literals.items():
         assert metavars[option] == "|".join(get_args(literal))
+
+
+def test_commands_offer_only_what_they_honor() -> None:
+    from resnext.commands import declared
+
+    def fields(name: str) -> set[str]:
+        return {field.name for group in declared(name).groups.values() for field in group.fields()}
+
+    assert not fields("train") & {"files_from", "null", "frames", "shard", "paths"}
+    assert {"folder", "exclude_dir", "max_file_size", "timeout", "column"} <= fields("train")
+    assert "frames" not in fields("quantize") | fields("tag")
+    assert {"paths", "files_from", "exclude_dir", "shard"} <= fields("quantize") & fields("tag")
+    assert {"paths", "files_from", "exclude_dir", "frames", "shard"} <= fields("classify") & fields("evaluate")

@@ -80,3 +80,12 @@ def test_a_table_gives_names_and_what_it_does_not_say_is_a_failure(tmp_path: Pat
     assert [str(failure.code) for failure in found.failures] == ["bad_entry"]
     with pytest.raises(UsageError, match="no column 'species'"):
         in_table(str(table), SourceConfig(), None, "species")
+
+
+def test_a_row_without_a_label_takes_nothing_from_a_photo_that_another_row_names(tmp_path: Path) -> None:
+    table = tmp_path / "birds.csv"
+    table.write_text("file,label\na.jpg,owl\na.jpg,\n,owl\nb.jpg,\nb.jpg,\nc.jpg,jay\n")
+    found = in_table(str(table), SourceConfig(), None, None)
+    assert [(each.source.file, each.name) for each in found.of("train")] == [("a.jpg", "owl"), ("c.jpg", "jay")]
+    numbers = [each.source.file.removeprefix(f"{table}:") for each in found.failures]
+    assert len(numbers) == 4 and numbers[0].isdecimal() and numbers[1].isdecimal() and numbers[2:] == ["b.jpg"] * 2
