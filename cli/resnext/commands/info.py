@@ -72,8 +72,10 @@ class StoreOptions(OptionGroup):
     title = "Stored models"
 
     cache: Annotated[bool, Option("--cache", help="Show what is stored on this machine, its sizes and ages.")] = False
-    prune: Annotated[bool, Option("--prune", help="Remove compiled models that nothing can use any more.")] = False
-    clear: Annotated[bool, Option("--clear", help="Remove all compiled models; asks first.")] = False
+    prune: Annotated[bool, Option("--prune", help="Remove what nothing can use any more.")] = False
+    clear: Annotated[
+        bool, Option("--clear", help="Remove all compiled models, and what training keeps; asks first.")
+    ] = False
     yes: Annotated[bool, Option("--yes", "-y", help="Do not ask.")] = False
 
 
@@ -229,7 +231,7 @@ def _ask_storage(stored: StoreOptions, store: "Store") -> "tuple[dict[str, Any],
         return storage.prune(store), storage.show_removed
     if stored.clear:
         if not stored.yes:
-            _confirm(f"remove all compiled models in {store.root}? They can be built again from their weights.")
+            _confirm(f"remove all compiled models in {store.root}, and what training keeps? All can be built again.")
         return storage.clear(store), storage.show_removed
     return storage.report(store), storage.show
 

@@ -1,4 +1,4 @@
-"""What is stored on this machine, and removing it: compiled models, which are ours, and weights in the hub's cache."""
+"""What is stored on this machine, and removing it: compiled models and what training keeps, and the hub's cache."""
 
 import time
 from datetime import UTC, datetime
@@ -9,10 +9,12 @@ from resnext.models.hub import hub_cache_folder, timm_weights
 from resnext.store import inventory
 from resnext.store.inventory import Removed, StoredEntry
 from resnext.store.store import Store
+from resnext.store.training_cache import KeptFile
 
 
 def report(store: Store) -> dict[str, Any]:
-    """`compiled`: the store's entries; `weights`: timm's files in the hub's cache, which other programs share.
+    """`compiled`: the store's entries; `training`: what training keeps for the next try; `weights`: timm's files in
+    the hub's cache, which other programs share.
 
     Sizes are in bytes, ages in seconds, times in UTC.
     """
@@ -22,10 +24,13 @@ def report(store: Store) -> dict[str, Any]:
         {"repo": each.repo, "size_bytes": each.size_bytes, "path": str(each.path), **_times(each.modified, now)}
         for each in timm_weights()
     ]
+    kept = [_kept_row(each, now) for each in inventory.of_training(store)]
     return {
         "folder": str(store.root),
         "compiled": compiled,
         "compiled_bytes": sum(row["size_bytes"] for row in compiled),
+        "training": kept,
+        "training_bytes": sum(row["size_bytes"] for row in kept),
         "hub_folder": str(hub_cache_folder()),
         "weights": cached,
         "weights_bytes": sum(row["size_bytes"] for row in cached),
@@ -42,7 +47,7 @@ def prune(store: Store) -> dict[str, Any]:
 
 
 def clear(store: Store) -> dict[str, Any]:
-    """Remove every compiled model, and report it.
+    """Remove every compiled model and what training keeps, and report it.
 
     Raises:
         OutputError: the store can't be changed.
@@ -51,13 +56,18 @@ def clear(store: Store) -> dict[str, Any]:
 
 
 def show(found: dict[str, Any], page: Page) -> None:
-    """Both places, a table each."""
+    """A table for each place that holds something."""
     page.heading(f"compiled models in {found['folder']}: {size_text(found['compiled_bytes'])}")
     if found["compiled"]:
         columns = [Column("model", fold=True), Column("size", "right"), Column("age"), Column("state", fold=True)]
         page.table(columns, [_entry_cells(row) for row in found["compiled"]])
     else:
         page.line("none; the first use of a model compiles it")
+    if found["training"]:
+        page.line()
+        page.heading(f"kept by training: {size_text(found['training_bytes'])}")
+        columns = [Column("file", fold=True), Column("size", "right"), Column("age"), Column("state", fold=True)]
+        page.table(columns, [_kept_cells(row) for row in found["training"]])
     page.line()
     page.heading(f"timm's weights in the hub's cache, {found['hub_folder']}: {size_text(found['weights_bytes'])}")
     if found["weights"]:
@@ -124,8 +134,25 @@ def _entry_row(entry: StoredEntry, now: float) -> dict[str, Any]:
 def _entry_cells(row: dict[str, Any]) -> tuple[str, ...]:
     model = row["timm_name"] or row["name"]
     name = f"{model}, {row['weights_from']}" if row["weights_from"] else model
-    state = "in use" if row["in_use"] else f"unused: {row['unused_because']}"
-    return name, size_text(row["size_bytes"]), age_text(row["age_seconds"]), state
+    return name, size_text(row["size_bytes"]), age_text(row["age_seconds"]), _state(row)
+
+
+def _kept_row(each: KeptFile, now: float) -> dict[str, Any]:
+    return {
+        "name": each.name,
+        "size_bytes": each.size_bytes,
+        **_times(each.used, now),
+        "in_use": each.unused is None,
+        "unused_because": each.unused,
+    }
+
+
+def _kept_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    return row["name"], size_text(row["size_bytes"]), age_text(row["age_seconds"]), _state(row)
+
+
+def _state(row: dict[str, Any]) -> str:
+    return "in use" if row["in_use"] else f"unused: {row['unused_because']}"
 
 
 def _times(moment: float, now: float) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from resnext.disk import read_regular
 from resnext.errors import DamagedEntry, OutputError
-from resnext.store import request_keys
+from resnext.store import request_keys, training_cache
 from resnext.store.entries import ENTRY, CompiledModel, Provenance, read_entry
 from resnext.store.leftovers import NEW_FILE, REMOVED, leftovers, modified
 from resnext.store.store import Store
+from resnext.store.training_cache import KeptFile
 
 # The folder may be shared with other things by mistake: only what bears the store's own names is ever touched.
 _OUR_ENTRY = re.compile(r".*-[0-9a-f]{20}")
@@ -63,8 +64,16 @@ def entries(store: Store) -> list[StoredEntry]:
     ]
 
 
+def of_training(store: Store) -> list[KeptFile]:
+    """What training keeps, by name: features of photos, and weights of bases."""
+    models = [entry.model for entry in entries(store)]
+    return training_cache.kept_files(store.root, (each.provenance.weights_digest for each in models if each))
+
+
 def prune(store: Store) -> list[Removed]:
     """Remove what no current model uses: entries of other versions or of vanished checkpoints, damaged ones, leftovers.
+
+    Of what training keeps goes what is unused.
 
     Raises:
         OutputError: the store can't be changed.
@@ -76,11 +85,11 @@ def prune(store: Store) -> list[Removed]:
     for path, request, provenance in _readable_notes(store):
         if provenance not in kept or not request_keys.can_come_again(request):
             _unlink(path)
-    return removed
+    return removed + _remove_of_training(store, [each for each in of_training(store) if each.unused is not None])
 
 
 def clear(store: Store) -> list[Removed]:
-    """Remove every entry and note; other files in the folder are not ours and stay.
+    """Remove every entry and note, and what training keeps; other files in the folder are not ours and stay.
 
     Raises:
         OutputError: the store can't be changed.
@@ -90,7 +99,7 @@ def clear(store: Store) -> list[Removed]:
     for path in _listed(store.refs):
         if path.suffix == ".json" or path.name.startswith(NEW_FILE):
             _unlink(path)
-    return removed
+    return removed + _remove_of_training(store, of_training(store))
 
 
 def _entry(folder: Path, wanted: set[Provenance]) -> StoredEntry:
@@ -127,6 +136,11 @@ def _remove_leftovers(store: Store) -> list[Removed]:
     return [
         _remove(store, path, _size(path), "left over from a build that broke off") for path in leftovers(store.compiled)
     ]
+
+
+def _remove_of_training(store: Store, files: list[KeptFile]) -> list[Removed]:
+    training_cache.remove(store.root, files)
+    return [Removed(each.name, each.size_bytes, each.unused or "cleared") for each in files]
 
 
 def _remove(store: Store, path: Path, size: int, reason: str) -> Removed:

@@ -8,6 +8,7 @@
         <digest>.blob                    the graph as an engine compiled it for one processor; made again if missing
       refs/<request>.json                what was asked for -> the entry that answered it last time
       locks/
+      features/  weights/                see `training_cache`
       hub-unreachable                    when the hub failed last
 
 An entry's key is what it was made from: see `entries.Provenance`.

@@ -11,13 +11,13 @@ from resnext.models.weights import WeightsFile, from_file
 from resnext.shelf.build import Recipe, undisturbed
 from resnext.shelf.request import Adjustments
 from resnext.store.entries import CompiledModel
+from resnext.store.training_cache import weights_file
 from resnext.training.trained import BaseModel
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_FOLDER = "weights"
 _NUMPY_KNOWS = frozenset("F64 F32 F16 I64 I32 I16 I8 U8 BOOL".split())
 
 
@@ -50,7 +50,7 @@ def tensors_of(base: BaseModel, root: Path) -> "dict[str, NDArray[Any]]":
         OutputError: the cache can't be written.
     """
     weights = base.weights
-    kept = root / _FOLDER / f"{weights.digest[:32]}.safetensors"
+    kept = weights_file(root, weights.digest)
     if not _is_as_timm_has_it(weights):
         if not kept.is_file():
             undisturbed(lambda: _keep_as_timm_has_it(base, kept))

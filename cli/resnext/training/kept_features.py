@@ -7,7 +7,6 @@ every whole record counts.
 
 import os
 import tempfile
-import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,26 +16,24 @@ import numpy as np
 
 from resnext.errors import OutputError
 from resnext.store.digests import digest_of
+from resnext.store.training_cache import FEATURES_ENDING, features_folder, sweep_features
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_FOLDER = "features"
-_ENDING = ".features"
 _DIGEST_BYTES = 32
-_KEPT_SECONDS = 30 * 86_400.0  # what nobody used for so long is removed
 
 
 class KeptFeatures:
     """The features of one model with one way to compute; (D,) float32 each. Use it in a `with` block to add some."""
 
     def __init__(self, root: Path, identity: Any, width: int) -> None:
-        self.folder = root / _FOLDER / digest_of(identity)[:20]
+        self.folder = features_folder(root, digest_of(identity)[:20])
         self._record = np.dtype([("digest", f"V{_DIGEST_BYTES}"), ("vector", np.float32, (width,))])
         self._vectors: dict[bytes, NDArray[np.float32]] = {}
         self._file: BinaryIO | None = None
-        _sweep(root / _FOLDER)
-        for path in sorted(self.folder.glob(f"*{_ENDING}")):
+        sweep_features(root)
+        for path in sorted(self.folder.glob(f"*{FEATURES_ENDING}")):
             with suppress(OSError, ValueError):  # what can't be read is computed again
                 whole = path.stat().st_size // self._record.itemsize
                 if whole:
@@ -82,17 +79,9 @@ class KeptFeatures:
         try:
             if self._file is None:
                 self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                handle, _ = tempfile.mkstemp(_ENDING, "", self.folder)
+                handle, _ = tempfile.mkstemp(FEATURES_ENDING, "", self.folder)
                 self._file = os.fdopen(handle, "wb", buffering=0)
             self._file.write(record.tobytes())
         except OSError as error:
             raise OutputError(f"{self.folder}: can't keep features: {error.strerror}; set RESNEXT_CACHE") from error
         self._vectors[bytes.fromhex(digest)] = record["vector"]
-
-
-def _sweep(folder: Path) -> None:
-    oldest = time.time() - _KEPT_SECONDS
-    for path in folder.glob(f"*/*{_ENDING}"):
-        with suppress(OSError):
-            if path.stat().st_mtime < oldest:
-                path.unlink()
