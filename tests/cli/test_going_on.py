@@ -81,12 +81,17 @@ def test_a_photo_that_has_changed_is_done_again(resnext: RunResnext, tmp_path: P
     for photo in photos:
         shutil.copy(COFFEE, photo)
     output = tmp_path / f"out.{ending}"
-    options = (command, "-m", "lite0", "-o", output, "--resume")
+    summary = tmp_path / "summary.json"
+    options = (command, "-m", "lite0", "-o", output, "--resume", "--summary-file", summary)
     assert resnext(*options, *photos).returncode == 0
+    assert json.loads(summary.read_bytes())["changed"] == 0
     shutil.copy(CAMERA, photos[0])
     later(photos[0])
     done = resnext(*options, *photos)
-    assert done.returncode == 0 and "2 done before" in done.stderr, done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "1 labelled, 2 done before, 1 done again (changed since) in " in done.stderr.replace("saved", "labelled")
+    figures = json.loads(summary.read_bytes())
+    assert (figures["skipped"], figures["changed"]) == (2, 1)
     assert files_in(output) == [str(photos[1]), str(photos[2]), str(photos[0])]
     if ending == "npy":
         first, second, changed = np.load(output)
@@ -104,7 +109,8 @@ def test_a_photo_that_keeps_its_date_has_changed_too(resnext: RunResnext, tmp_pa
     assert resnext(*options).returncode == 0
     shutil.copy2(CAMERA, photo)
     assert photo.stat().st_mtime < output.stat().st_mtime
-    assert resnext(*options).returncode == 0
+    done = resnext(*options)
+    assert done.returncode == 0 and "1 labelled, 1 done again (changed since)" in done.stderr
     assert [row["predictions"][0]["label"] for row in rows_of(output)] == ["tripod"]
 
 

@@ -26,12 +26,16 @@ class DoneInputs:
         self._digests = bytearray()
         self._sorted: NDArray[np.bytes_] | None = None
         self._taken: NDArray[np.uint32]  # at the first of equal digests: how often it was asked for
-        self.count = 0
-        self.skipped = 0
+        self._outdated: DoneInputs | None = None  # those that have changed
+        self.count = self.skipped = self.changed = 0
 
     def add(self, name: bytes, *, ok: bool = True) -> bool:
         """Note that the input of this exact name was done (once more); give whether its row stays."""
-        if not ok or (self.since and changed_at(name) > self.since):
+        if not ok:
+            return False
+        if self.since and changed_at(name) > self.since:
+            self._outdated = self._outdated or DoneInputs()
+            self._outdated.add(name)
             return False
         self._digests += name_digest(name)
         self.count += 1
@@ -62,13 +66,18 @@ class DoneInputs:
         return True
 
     def remaining(self, inputs: Iterable[Source | Failure]) -> Iterator[Source | Failure]:
-        """Give the inputs that are not done yet, lazily; counts the others as `skipped`."""
+        """Give the inputs that are not done yet, lazily; counts the others as `skipped`.
+
+        Of those that it gives, it counts the ones that were done and have changed since as `changed`.
+        """
         for item in inputs:
             source = item.source if isinstance(item, Failure) else item
-            if self.take(exact_name(source.file)):
+            name = exact_name(source.file)
+            if self.take(name):
                 self.skipped += 1
-            else:
-                yield item
+                continue
+            self.changed += self._outdated is not None and self._outdated.take(name)
+            yield item
 
     def _sort(self) -> None:
         import numpy as np

@@ -22,10 +22,11 @@ class RunProgress:
     """Counts records. `total` gives the number of inputs to do, None until it is known.
 
     `skipped` gives how many were left out because an earlier run has done them; neither they nor failures count for the
-    rate. `verb` says what was done to those that worked. `abstained` tells of which there was nothing to say, and
-    `abstained_words` says so; without words nothing is counted. `passed_over` gives words for the files that were no
-    input. With a `bar` it is drawn on the terminal, with `lines` a line is said after a minute, and each minute from
-    then on. `also` gives words for the bar and the lines: what else people want to watch.
+    rate. `changed` gives how many are done again because they have changed since. `verb` says what was done to those
+    that worked. `abstained` tells of which there was nothing to say, and `abstained_words` says so; without words
+    nothing is counted. `passed_over` gives words for the files that were no input. With a `bar` it is drawn on the
+    terminal, with `lines` a line is said after a minute, and each minute from then on. `also` gives words for the bar
+    and the lines: what else people want to watch.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class RunProgress:
         color: bool,
         total: Callable[[], int | None],
         skipped: Callable[[], int] = lambda: 0,
+        changed: Callable[[], int] = lambda: 0,
         passed_over: Callable[[], str] = lambda: "",
         verb: str = "labelled",
         abstained: Callable[[Answer], bool] = lambda record: False,
@@ -44,7 +46,8 @@ class RunProgress:
     ) -> None:
         self._abstained, self._abstained_words = abstained, abstained_words
         self._verb, self._lines, self._passed_over, self._also = verb, lines, passed_over, also
-        self._bar, self._color, self._total, self._skipped = bar, color, total, skipped
+        self._bar, self._color, self._total = bar, color, total
+        self._skipped, self._changed = skipped, changed
         self._begin = time.monotonic()
         self._next_refresh = self._begin + _DELAY_SECONDS
         self._next_line = self._begin + _LINE_SECONDS
@@ -114,12 +117,13 @@ class RunProgress:
             "failed": failed,
             "failures": dict(self.failures.most_common()),
             "skipped": self._skipped(),
+            "changed": self._changed(),
             "seconds": round(seconds, 3),
             "photos_per_second": round((self.done - failed) / seconds, 3) if seconds > 0 else 0.0,
         }
 
     def summary(self) -> str:
-        """One line: labelled, failed by reason, done before, photos a second."""
+        """One line: labelled, failed by reason, done before, done again, photos a second."""
         run = self.figures()
         below = f" ({self.abstained} {self._abstained_words})" if self.abstained else ""
         parts = [f"{run[self._verb]} {self._verb}{below}"]
@@ -128,6 +132,8 @@ class RunProgress:
             parts.append(f"{run['failed']} failed ({reasons})")
         if run["skipped"]:
             parts.append(f"{run['skipped']} done before")
+        if run["changed"]:
+            parts.append(f"{run['changed']} done again (changed since)")
         if passed_over := self._passed_over():
             parts.append(passed_over)
         return f"{', '.join(parts)} in {run['seconds']:.1f} s, {run['photos_per_second']:.1f} photos/s"
@@ -174,7 +180,8 @@ class RunProgress:
 
 def report(progress: RunProgress, notices: Notices) -> None:
     """Say how the run went: always where something failed, otherwise unless `-q` or the run was but one photo."""
-    if progress.done > 1 or progress.failures or progress.figures()["skipped"]:
+    run = progress.figures()
+    if progress.done > 1 or run["failed"] or run["skipped"] or run["changed"]:
         notices.info(progress.summary())
 
 

@@ -138,8 +138,8 @@ def _run(
             engine = model.load("throughput" if many else "latency")
         _in_use[:] = [engine]
         notices.detail(
-            f"{model.name}, weights sha256:{model.weights_digest[:16]}; computed by {request.model.engine} in"
-            f" {engine.precision}, {engine.batch_size} a batch; {workers} decoded at once"
+            f"{model.name}, weights sha256:{model.weights_digest[:16]}{_origin_of(model)}; computed by"
+            f" {request.model.engine} in {engine.precision}, {engine.batch_size} a batch; {workers} decoded at once"
             f"{', each in a process of its own' if request.isolate == 'always' else ''}; {done.count} done before"
         )
         records = loop.answer_each(look_ahead.batches(engine.batch_size), engine, answer)
@@ -151,6 +151,7 @@ def _run(
             total=count_of(request, look_ahead, done.count) if bar else look_ahead.total,
             passed_over=lambda: str(passed_over),
             skipped=lambda: done.skipped,
+            changed=lambda: done.changed,
             verb=job.verb,
             abstained=job.abstained,
             abstained_words=job.abstained_words,
@@ -177,6 +178,10 @@ def _run(
             raise UsageError("nothing to do: the list is empty")
         notices.info(f"no input is in shard {request.sources.shard}")  # of few inputs many shards get none
     return ExitCode.SOME_FAILED if progress.failures else ExitCode.OK
+
+
+def _origin_of(model: "OpenedModel") -> str:
+    return f" from {model.compiled.weights_origin}" if model.compiled is not None else ""
 
 
 def kept_words(rows: int, file: Path | None) -> str:

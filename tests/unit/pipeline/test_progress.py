@@ -37,6 +37,14 @@ def test_what_was_no_input_stands_in_the_last_line() -> None:
     assert "1 failed (corrupt 1), 2 files skipped in " in counted(2, 1, 3).summary()
 
 
+def test_photos_that_are_done_again_are_told() -> None:
+    run = RunProgress(bar=False, lines=False, color=False, total=lambda: 2, skipped=lambda: 7, changed=lambda: 2)
+    for record in (PHOTO, PHOTO):
+        run.count(record)
+    assert run.summary().startswith("2 labelled, 7 done before, 2 done again (changed since) in ")
+    assert (run.figures()["skipped"], run.figures()["changed"]) == (7, 2)
+
+
 def test_photos_of_which_there_is_nothing_to_say_are_told() -> None:
     run = RunProgress(
         bar=False, lines=False, color=False, total=lambda: 3, verb="tagged",

@@ -97,7 +97,7 @@ class Handout:
         self._passed_over = SkippedFiles()
         self._shards = _Ahead(cut(find(run.paths, run.sources, self._passed_over), manifest.shard_size))
         self._due: deque[Case] = deque()  # those that must be tried again
-        self._under_way = self._parts = self._rows = self._skipped = 0
+        self._under_way = self._parts = self._rows = self._skipped = self._changed = 0
         self._counted = InputCount(run.paths, run.sources) if run.frames == 1 and sys.stderr.isatty() else None
         self._progress = RunProgress(
             bar=run.progress and sys.stderr.isatty(),
@@ -106,6 +106,7 @@ class Handout:
             total=self._total,
             passed_over=lambda: str(self._passed_over),
             skipped=lambda: self._skipped,
+            changed=lambda: self._changed,
             verb=job.verb,
             abstained=job.abstained,
             abstained_words=job.abstained_words,
@@ -175,6 +176,7 @@ class Handout:
         self._parts += 1
         self._rows += result.rows
         self._skipped += result.skipped
+        self._changed += result.changed
         self._progress.add(result.rows - result.skipped, result.abstained, result.failures)
         limit, failed = self._run.max_errors, self._progress.failures.total()
         if limit is not None and failed >= limit:

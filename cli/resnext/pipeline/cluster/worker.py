@@ -69,10 +69,14 @@ class WorkOrder(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What became of a shard. `rows` are all of its part, `skipped` of them were there before."""
+    """What became of a shard. `rows` are all of its part, `skipped` of them were there before.
+
+    `changed` were there too, and are done again.
+    """
 
     rows: int = 0
     skipped: int = 0
+    changed: int = 0
     abstained: int = 0
     failures: Mapping[str, int] = {}
     seconds: float = 0.0
@@ -187,7 +191,7 @@ class Worker:
                     failures[str(record.code)] += 1
                 else:
                     abstained += job.abstained(record)
-        return Done(rows + earlier.count, earlier.count, abstained, failures)
+        return Done(rows + earlier.count, earlier.count, earlier.changed, abstained, failures)
 
     def _inputs(self, items: list[Source | Failure]) -> Iterator[Source | Failure]:
         return each_input(unpacked(items), self._order.run, self._load.frame_count)
