@@ -240,6 +240,16 @@ def test_an_interrupt_keeps_the_rows_but_no_rows_replace_nothing(path: Path) -> 
     assert run(path, resume=True) == ["bad.jpg", "d.jpg"]
 
 
+@pytest.mark.parametrize("how", [{}, {"overwrite": True}, {"resume": True}])
+def test_what_stands_in_the_place_of_a_note_is_called_what_it_is(path: Path, how: dict[str, bool]) -> None:
+    """Without a result beside it nothing is resumed, and --overwrite would not help."""
+    note_of(path).write_text("{")
+    with pytest.raises(UsageError, match="exists already and can't be read as the note of a run; move it") as refusal:
+        run(path, **how)
+    assert "resume" not in str(refusal.value) and "overwrite" not in str(refusal.value)
+    assert note_of(path).read_text() == "{" and not path.exists()
+
+
 def test_two_runs_on_one_file_are_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
 

@@ -34,9 +34,19 @@ class Standing:
             if self.unfinished():
                 raise UsageError(f"{self._part}: holds the rows of an unfinished run; give --resume or --overwrite")
         if not path.exists():
-            read_note(path)  # what a note will replace is one
+            self._check_note()
         elif not os.access(path, os.W_OK | os.R_OK):
             raise OutputError(f"{self._name}: can't write the results: no permission")
+
+    def _check_note(self) -> None:
+        """Refuse to write over a file in the place of the note that is none. Raises UsageError."""
+        try:
+            read_note(self._path)
+        except UsageError as error:
+            raise UsageError(
+                f"{note_of(self._path)}: exists already and can't be read as the note of a run; move it away, or give"
+                " another name"
+            ) from error
 
     def unfinished(self) -> bool:
         """Whether parts hold rows of a run that did not come to its end."""
