@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.program import SAMPLES, RunResnext, clean_environment
+from support.program import PROGRAM, SAMPLES, RunResnext, clean_environment
 from support.results import files_in, rows_of, snapshot
 
 COFFEE, CAMERA, CHINA = SAMPLES / "coffee.png", SAMPLES / "camera.tif", SAMPLES / "china.jpg"
@@ -66,6 +67,47 @@ def test_overwrite_keeps_off_a_file_that_another_run_is_writing(
         first.communicate(f"{CAMERA}\n".encode(), timeout=60)
     assert first.returncode == 0
     assert files_in(output) == [str(COFFEE), str(CAMERA)]
+
+
+@posix
+@pytest.mark.parametrize(
+    ("command", "output", "words"),
+    [
+        ("classify", "out.jsonl", "another run is writing it"),
+        ("features", "out.npy", "another run is writing it"),
+        ("tag", "out.jsonl", "another run is writing it"),
+        ("train", "model", "another run is training it"),
+    ],
+)
+def test_of_two_runs_that_start_at_once_one_is_refused_before_its_model_is_loaded(
+    resnext: RunResnext, tmp_path: Path, command: str, output: str, words: str
+) -> None:
+    """The first waits for a hub that does not answer; the second does not even ask it."""
+    for name, photo in (("a", COFFEE), ("b", CAMERA)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        shutil.copy(photo, tmp_path / "photos" / name)
+    options = (command, "-m", "50-32x4d", "-o", output, "photos")
+    with socket.create_server(("127.0.0.1", 0)) as hub:
+        hub.settimeout(60)
+        online = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.getsockname()[1]}", "HF_HUB_OFFLINE": "0"}
+        with subprocess.Popen(
+            [*PROGRAM, *options],
+            cwd=tmp_path,
+            env=clean_environment(tmp_path / "home", tmp_path / "cache") | online,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as first:
+            try:
+                with hub.accept()[0]:
+                    before = sorted(path.name for path in tmp_path.iterdir())
+                    second = resnext(*options, cwd=tmp_path, cache=tmp_path / "cache", env=online, timeout=60)
+                    hub.setblocking(False)
+                    with pytest.raises(BlockingIOError):
+                        hub.accept()
+            finally:
+                first.kill()
+    assert (second.returncode, second.stderr) == (3, f"resnext: error: {output}: {words}\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
 def contents(folder: Path) -> list[bytes]:

@@ -206,6 +206,59 @@ def test_options_that_make_no_sense(resnext: RunResnext, arguments: list[str], m
     assert done.returncode == 2 and message in done.stderr, done.stderr
 
 
+@pytest.mark.parametrize(
+    ("manifest", "options"),
+    [
+        *((name, ["-o", "out.jsonl"]) for name in ("out.jsonl", "./out.jsonl", "link", "out.jsonl.run.json")),
+        *((name, ["-o", "out.jsonl"]) for name in ("out.jsonl.part", "out.jsonl.part.run.json")),
+        ("s.json", ["--summary-file", "s.json"]),
+        ("photos/coffee.png", []),
+        ("photos/camera.tif.xmp", []),
+        ("photos/coffee.png.xmp", []),
+        ("photos/to-come.jpg", ["photos/to-come.jpg"]),
+        ("rows.jsonl", ["--from", "rows.jsonl"]),
+        ("rows.jsonl", ["--files-from", "rows.jsonl"]),
+        ("rows.jsonl", ["--labels", "rows.jsonl"]),
+        ("rows.jsonl", ["--vocabulary", "rows.jsonl"]),
+        ("m.jsonl", ["--undo", "-o", "m.jsonl", "--overwrite"]),
+    ],
+)
+def test_a_manifest_takes_the_place_of_nothing_else(
+    resnext: RunResnext, photos: Path, manifest: str, options: list[str]
+) -> None:
+    folder = photos.parent
+    (folder / "rows.jsonl").write_text('{"file": "a.jpg", "file_b64": "", "status": "ok", "tags": []}\n')
+    (folder / "m.jsonl").write_text('{"file": "a.xmp", "file_b64": "", "tags": [], "added": {}, "made": []}\n')
+    (folder / "link").symlink_to("out.jsonl")
+    before = state_of(folder), state_of(photos)
+    paths = [] if "--from" in options else ["photos"]
+    done = resnext("tag", "-m", "lite0", "--manifest", manifest, *options, *paths, cwd=folder)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert "--manifest" in done.stderr and Path(manifest).name in done.stderr
+    assert (state_of(folder), state_of(photos)) == before
+
+
+def test_neither_summary_nor_rows_take_the_place_of_what_tag_reads(resnext: RunResnext, photos: Path) -> None:
+    rows = photos.parent / "rows.jsonl"
+    rows.write_text('{"file": "a.jpg", "file_b64": "", "status": "ok", "tags": []}\n')
+    summary = resnext(*TAG, "--summary-file", photos / "coffee.png.xmp", photos)
+    assert summary.returncode == 2 and "is named as sidecars are" in summary.stderr
+    for option in ("--from", "--files-from"):
+        done = resnext("tag", option, rows, "-o", rows, "--overwrite")
+        assert done.returncode == 2 and "is both the output and " in done.stderr, done.stderr
+    assert rows.read_text().count("\n") == 1 and not (photos / "coffee.png.xmp").exists()
+
+
+def test_a_manifest_grows_from_run_to_run(resnext: RunResnext, photos: Path, tmp_path: Path) -> None:
+    for photo in ("coffee.png", "chelsea.webp"):
+        assert resnext(*TAG, "--manifest", tmp_path / "m.jsonl", photos / photo).returncode == 0
+    assert [Path(row["photo"]).name for row in rows_of((tmp_path / "m.jsonl").read_text())] == [
+        "coffee.png", "chelsea.webp"
+    ]  # fmt: skip
+    gone = resnext(*TAG, "--manifest", tmp_path / "gone" / "m.jsonl", photos / "coffee.png")
+    assert gone.returncode == 3 and "can't write the manifest: its folder does not exist" in gone.stderr
+
+
 @pytest.mark.parametrize("line", ["{}", "nonsense", '{"file": "a.jpg", "status": "ok", "tags": [{"path": "x"}]}'])
 def test_a_list_that_is_none(resnext: RunResnext, tmp_path: Path, line: str) -> None:
     labels = tmp_path / "labels.jsonl"

@@ -145,8 +145,10 @@ def classify(
     if parts is not None:
         requests.check_summary(run.summary_file, ())
         return parts.run(cluster, request.run, lambda opened: Labelling(request, opened, notices), notices)
-    requests.check_summary(run.summary_file, check_output(request.output))
-    return run_job(request.run, lambda opened: Labelling(request, opened, notices), notices)
+    written = tuple(check_output(request.output))
+    requests.check_summary(run.summary_file, written)
+    with requests.claimed(path, written):
+        return run_job(request.run, lambda opened: Labelling(request, opened, notices), notices)
 
 
 def _format(output: OutputOptions, path: Path | None, *, in_parts: bool) -> str:

@@ -129,8 +129,10 @@ def features(
         requests.check_summary(run.summary_file, ())
         return parts.run(cluster, request.run, lambda opened: Extraction(request, opened), notices)
     target.check()
-    requests.check_summary(run.summary_file, target.written_paths())
-    return run_job(request.run, lambda opened: Extraction(request, opened), notices)
+    written = tuple(target.written_paths())
+    requests.check_summary(run.summary_file, written)
+    with requests.claimed(output.index if to_stdout else path, written):
+        return run_job(request.run, lambda opened: Extraction(request, opened), notices)
 
 
 def _levels(value: str) -> tuple[int, ...]:

@@ -1,12 +1,13 @@
 """The groups of options that runs share -> the parts of their requests, checked against each other."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnext.errors import UsageError
+from resnext.errors import ResnextError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from resnext.commands.groups import MessageOptions
     from resnext.commands.options import ComputeOptions, InputOptions, ModelOptions, RunOptions
@@ -60,6 +61,20 @@ def same_model(model: "ModelOptions", made_with: object, result: str, notices: "
         return model
     notices.info(f"going on with {made_with}, which {result} was made with")
     return model.replace(model=made_with)
+
+
+def claimed(name: object, written: "Sequence[tuple[str, Path]]") -> AbstractContextManager[None]:
+    """Keep other runs off what this one will write, before its model is loaded; raises as outputs.claims.claimed."""
+    if not written:
+        return nullcontext()
+    from resnext.outputs.claims import claimed
+    from resnext.store.store import Store, cache_root
+
+    try:
+        claims = Store(cache_root()).output_claims()
+    except ResnextError:  # whoever needs the store says so
+        return nullcontext()
+    return claimed(str(name), written, claims)
 
 
 def check_summary(path: Path | None, others: "Iterable[tuple[str, Path]]") -> None:

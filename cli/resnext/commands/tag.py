@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from resnext.commands.groups import MessageOptions, Option, OptionGroup, command
 from resnext.commands.options import ComputeOptions, FileOptions, InputOptions, ModelOptions, RunOptions, TagOptions
 from resnext.errors import ExitCode, UsageError
-from resnext.outputs.sidecars.naming import Naming
+from resnext.outputs.sidecars.naming import ENDING, Naming
 
 if TYPE_CHECKING:
     from resnext.outputs import OutputRequest
@@ -70,18 +70,24 @@ def tag(
     from resnext.commands import requests
     from resnext.outputs import check_output
     from resnext.outputs.sidecars.changes import SidecarRequest
+    from resnext.outputs.sidecars.noted import check_manifest
     from resnext.pipeline import tag_job
 
     _check(inputs, sidecars, file)
     output = _output(sidecars, file)
-    written = check_output(output)
+    written = tuple(check_output(output))
+    _check_apart(inputs, tags, sidecars, run, written)
+    if sidecars.manifest is not None and not sidecars.undo:
+        check_manifest(sidecars.manifest)
     if sidecars.undo:
         paths = tuple(inputs.paths or ())
-        return tag_job.undo_all(paths, sidecars.manifest, dry_run=run.dry_run, output=output)
+        with requests.claimed(output.path, written):
+            return tag_job.undo_all(paths, sidecars.manifest, dry_run=run.dry_run, output=output)
     root = "" if sidecars.root == "-" else sidecars.root
     wanted = SidecarRequest(root, sidecars.flat, sidecars.naming, run.dry_run, sidecars.manifest)
     if sidecars.from_ is not None:
-        return tag_job.tag_from(sidecars.from_, wanted, output, 1 if run.strict else run.max_errors)
+        with requests.claimed(output.path, written):
+            return tag_job.tag_from(sidecars.from_, wanted, output, 1 if run.strict else run.max_errors)
     from resnext.pipeline.run import run as run_job
 
     request = tag_job.TagJobRequest(
@@ -93,7 +99,8 @@ def tag(
     )
     requests.check_summary(run.summary_file, written)
     notices = messages.notices()
-    return run_job(request.run, lambda opened: tag_job.Tagging(request, opened, notices), notices)
+    with requests.claimed(output.path, written):
+        return run_job(request.run, lambda opened: tag_job.Tagging(request, opened, notices), notices)
 
 
 def _check(inputs: InputOptions, sidecars: SidecarOptions, file: FileOptions) -> None:
@@ -113,6 +120,38 @@ def _check(inputs: InputOptions, sidecars: SidecarOptions, file: FileOptions) ->
         raise UsageError("--resume is for runs with a model; --from and --undo change nothing twice anyway")
     if "|" in sidecars.root or "/" in sidecars.root or not sidecars.root.isprintable():
         raise UsageError(f"--root {sidecars.root}: one level, without | and /")
+
+
+def _check_apart(
+    inputs: InputOptions,
+    tags: TagOptions,
+    sidecars: SidecarOptions,
+    run: RunOptions,
+    written: "tuple[tuple[str, Path], ...]",
+) -> None:
+    """Refuse a file that is written and is another one of the command's too.
+
+    Raises:
+        UsageError: there is one.
+    """
+    from resnext.outputs.places import check_apart
+
+    named = {
+        "the --manifest": sidecars.manifest,
+        "the --summary-file": run.summary_file,
+        "the rows of --from": sidecars.from_,
+        "the --labels": sidecars.labels,
+        "the --vocabulary": tags.vocabulary,
+    }
+    for what in ("the --manifest", "the --summary-file"):
+        path = named[what]
+        if path is not None and path.name.lower().endswith(ENDING):
+            raise UsageError(f"{path}: is named as sidecars are; give {what} another name")
+    files = [*written, *((what, path) for what, path in named.items() if path is not None)]
+    files += [("a list of inputs", Path(name)) for name in inputs.files_from or () if name != "-"]
+    if sidecars.manifest is not None:
+        files += [("an input", Path(name)) for name in inputs.paths or ()]
+    check_apart(files)
 
 
 def _output(sidecars: SidecarOptions, file: FileOptions) -> "OutputRequest":

@@ -216,6 +216,15 @@ class Store:
     def _ref_path(self, request: str) -> Path:
         return self.refs / f"{digest_of_bytes(request.encode(errors='surrogateescape'))}.json"
 
+    def output_claims(self) -> Path:
+        """Give the file in which runs claim the outputs that they will write; its folder is made.
+
+        Raises:
+            OutputError: it can't be.
+        """
+        self._make_folder(self.locks)
+        return self.locks / "outputs"
+
     def _make_folder(self, folder: Path) -> None:
         try:
             for part in (self.root, folder):

@@ -6,8 +6,33 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from resnext.errors import UsageError
+from resnext.disk import open_regular
+from resnext.errors import OutputError, UsageError
 from resnext.outputs.writers.rows import name_in_row
+
+_LONGEST_LINE = 1 << 20  # bytes; a line of a manifest has some hundred
+
+
+def check_manifest(path: Path) -> None:
+    """Refuse a place for the manifest that holds something else: a photo, a sidecar, rows. An older manifest grows.
+
+    Raises:
+        UsageError: it does.
+        OutputError: its folder does not exist.
+    """
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: can't write the manifest: its folder does not exist")
+    if not path.exists() or path.is_fifo() or path.is_char_device():
+        return
+    try:
+        with open_regular(path) as file:
+            first = file.readline(_LONGEST_LINE)
+        if first and "made" not in json.loads(first):
+            raise ValueError("no manifest")
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise UsageError(
+            f"{path}: exists already and is no manifest of 'resnext tag'; give --manifest another name"
+        ) from error
 
 
 def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
