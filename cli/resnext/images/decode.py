@@ -27,7 +27,7 @@ from resnext.images.limits import DEFAULT_MAX_MEGAPIXELS
 from resnext.records import Source
 
 T = TypeVar("T")
-Reserve = Callable[[int], None]
+Reserve = Callable[[limits.Need], None]
 
 # A reduced JPEG keeps at least this many times the pixels that the resize needs on the shorter side.
 _REDUCED_DECODING_FACTOR = 2
@@ -58,14 +58,14 @@ class DecodeConfig(NamedTuple):
 def decode(
     source: Source,
     config: DecodeConfig,
-    reserve: Reserve = lambda size: None,
+    reserve: Reserve = lambda need: None,
     frame: int | None = None,
 ) -> Image.Image:
     """Open, decode and turn upright one picture; give it in RGB, as a person would see it on white paper.
 
     `frame` (from 0, below `frame_count`) is one of an animation or a file of many pages; None is the picture that the
     file shows first. A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, still at least twice `min_shorter_side`.
-    `reserve` is called with the number of bytes that it may take, before they are allocated; it may wait for them.
+    `reserve` is called with what it may take of memory, before that is allocated; it may wait for it.
 
     What is promised of time: nothing is waited for but disks, and C code, which no thread can interrupt, gets no more
     work than `max_megapixels` and the bounds of `limits` allow. There is no clock that ends it.
@@ -73,20 +73,26 @@ def decode(
     Raises:
         InputError: there is no such file, or no picture that can be shown.
     """
-
-    reserved: list[int] = []
-
-    def reserve_once(size: int) -> None:
-        if not reserved:  # a second try has what the first one had
-            reserved.append(size)
-            reserve(size)
+    reserve = once(reserve)  # a second try has what the first one had
 
     def seen(stream: BinaryIO, profile: bytes | None) -> Image.Image:
-        with opened(stream, config, frame, profile) as image:
-            return as_seen(image, stream, config, reserve_once)
+        with opened(stream, config, frame, profile, reserve) as image:
+            return as_seen(image, stream, config, reserve)
 
     with failures_as_input_errors(), content(source) as stream:
         return _or_mended(stream, seen)
+
+
+def once(reserve: Reserve) -> Reserve:
+    """Make a `reserve` that is heard the first time alone: the largest need of a picture is told first."""
+    told: list[limits.Need] = []
+
+    def tell(need: limits.Need) -> None:
+        if not told:
+            told.append(need)
+            reserve(need)
+
+    return tell
 
 
 def frame_count(source: Source, config: DecodeConfig) -> int:
@@ -129,20 +135,29 @@ def _or_mended(stream: BinaryIO, work: Callable[[BinaryIO, bytes | None], T]) ->
 
 @contextmanager
 def opened(
-    stream: BinaryIO, config: DecodeConfig, frame: int | None, profile: bytes | None = None
+    stream: BinaryIO,
+    config: DecodeConfig,
+    frame: int | None,
+    profile: bytes | None = None,
+    reserve: Reserve = lambda need: None,
 ) -> Iterator[ImageFile]:
     """Open a stream as an image of an allowed format and size, at its frame; the pixels are not loaded yet.
 
-    `profile`: the color profile that it has, where it is not for Pillow to find.
+    `profile`: the color profile that it has, where it is not for Pillow to find. `reserve` is called where opening
+    decodes the picture.
     """
     settle_pillow()
     stream.seek(0)
     name, file_bytes = format_of(stream.read(HEAD_BYTES)), stream.seek(0, 2)
     if name in _BOXED:
         check_whole(stream)
+    most = 0
     for width, height in headers.claimed_sizes(name, stream, frame or 0):
         limits.check_pixels(width, height, config.max_megapixels)
         limits.check_memory(width * height * limits.opening_bytes(name, later=bool(frame)), file_bytes)
+        most = max(most, width * height)
+    if decoded := most * limits.decoded_while_opened(name, later=bool(frame)):
+        reserve(limits.need(decoded, file_bytes))
     if name == "TIFF":
         from resnext.images import tiff
 
@@ -173,7 +188,7 @@ def as_seen(image: ImageFile, stream: BinaryIO, config: DecodeConfig, reserve: R
         image.draft(None, (side, side))
     loading = limits.loading_bytes(image, full_size)
     limits.check_memory(loading, file_bytes)
-    reserve(max(loading, limits.converting_bytes(image, turned=True)))
+    reserve(limits.need(max(loading, limits.converting_bytes(image, turned=True)), file_bytes))
     image.load()
     small = _reduced(image, config)
     limits.check_memory(limits.converting_bytes(small, turned=_turn(small) is not None), file_bytes)

@@ -83,7 +83,7 @@ class DecoderProcess:
             reply = self._reply(self._seconds + _GRACE_SECONDS)
             if isinstance(wanted := reply.get("reserve"), int):
                 try:
-                    lease.take(wanted)
+                    lease.take(wanted, small=reply.get("small") is True)
                 except InputError as error:
                     self._send({"code": error.code, "message": str(error)})
                 else:

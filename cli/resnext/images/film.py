@@ -10,7 +10,7 @@ from PIL.ImageFile import ImageFile
 from resnext.errors import FailureCode, InputError
 from resnext.images import headers, limits, png
 from resnext.images.content import content
-from resnext.images.decode import DecodeConfig, Reserve, as_seen, failures_as_input_errors, opened
+from resnext.images.decode import DecodeConfig, Reserve, as_seen, failures_as_input_errors, once, opened
 from resnext.records import Source
 
 # Formats whose pictures are made of the ones before; and those whose reader can go on to the next one. The rest (HEIF)
@@ -51,9 +51,10 @@ class Film:
         """
         if self._broken and number >= self._broken.number:
             raise InputError(self._broken.code, self._broken.message)
+        reserve = once(reserve)
         try:
             with failures_as_input_errors():
-                opened = self._to(number)
+                opened = self._to(number, reserve)
                 return as_seen(opened.image, opened.stream, self._config, reserve)
         except InputError as error:
             if self._opened is None or self._opened.image.format in _DEPENDENT:
@@ -69,19 +70,19 @@ class Film:
         self._opened = None
         self._stack.close()
 
-    def _to(self, number: int) -> _Opened:
+    def _to(self, number: int, reserve: Reserve) -> _Opened:
         if self._opened is None or number <= self._at:
             self.close()
-            self._opened = self._open(number)
+            self._opened = self._open(number, reserve)
         else:
             self._go_on(self._opened, number)
         self._at = number
         return self._opened
 
-    def _open(self, number: int) -> _Opened:
+    def _open(self, number: int, reserve: Reserve) -> _Opened:
         stream = self._stack.enter_context(content(self._of))
         stream, profile = png.mended(stream) or (stream, None)
-        image = self._stack.enter_context(opened(stream, self._config, number, profile))
+        image = self._stack.enter_context(opened(stream, self._config, number, profile, reserve))
         pages: tuple[int, ...] = ()
         if image.format == "GIF":
             self._broken = self._too_large(stream)

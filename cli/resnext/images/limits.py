@@ -1,5 +1,7 @@
 """What one picture may cost: bytes of its file, pixels, scans, memory."""
 
+from typing import NamedTuple
+
 from PIL import Image
 
 from resnext.errors import too_large
@@ -15,6 +17,9 @@ MAX_DIRECTORIES = 10_000  # of a TIFF: a book has a thousand
 # 24 megapixels takes 100 MB and has megabytes itself, a bomb takes gigabytes and has some kilobytes.
 MAX_EXPANSION = 400
 SMALL_PICTURE_BYTES = 400 << 20
+# All pictures in files of less than this together take no more than one of them may: many bombs at once are no worse
+# than one.
+SMALL_FILE_BYTES = 1_000_000
 
 # Bytes a pixel that Pillow keeps: these modes in one or two, all others in four.
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
@@ -27,7 +32,20 @@ _CODEC = {"JPEG2000": 16, "AVIF": 8, "HEIF": 8, "JXL": 16, "WEBP": 12}
 # animation, which is composed of the ones before.
 _OPENING = {"JXL": 16, "WEBP": 12, "GIF": 1, "ICO": 8}
 _LATER_FRAME = {"GIF": 12, "HEIF": 4}
+_DECODING = 8  # from this on, opening is most of the work, or all of it
 _PROGRESSIVE_JPEG = 6  # the coefficients of three full channels, two bytes each, whatever size is decoded
+
+
+class Need(NamedTuple):
+    """The bytes of memory that one picture takes while it is decoded; `small`: its file has few bytes itself."""
+
+    size: int
+    small: bool
+
+
+def need(size: int, file_bytes: int) -> Need:
+    """What a picture of a file of `file_bytes` needs, if it takes `size` bytes of memory."""
+    return Need(size, file_bytes < SMALL_FILE_BYTES)
 
 
 def check_file(size: int) -> None:
@@ -52,6 +70,12 @@ def opening_bytes(name: str, *, later: bool) -> int:
     """Estimate the bytes a pixel that opening a format and going to its first, or a later, frame takes."""
     first = _OPENING.get(name, 0)
     return _LATER_FRAME.get(name, first) if later else first
+
+
+def decoded_while_opened(name: str, *, later: bool) -> int:
+    """Estimate the bytes a pixel of a picture that opening its file decodes as well; 0 where that comes later."""
+    opening = opening_bytes(name, later=later)
+    return max(opening, 4 + _CODEC.get(name, 0)) if opening >= _DECODING else 0
 
 
 def loading_bytes(image: Image.Image, full_size: tuple[int, int]) -> int:

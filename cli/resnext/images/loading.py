@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from resnext.errors import FailureCode, InputError, UsageError
-from resnext.images import preprocess, resources
+from resnext.images import limits, preprocess, resources
 from resnext.images.budget import Budget
 from resnext.images.decode import DecodeConfig, Reserve, decode, frame_count
 from resnext.images.film import Film
@@ -39,7 +39,8 @@ class Decoding(NamedTuple):
 def decoding_budget() -> Budget:
     """The memory that all decoding of this run shares."""
     memory = resources.memory_bytes()
-    return Budget(min(DECODING_BYTES, memory // DECODING_PART), memory // ALONE_PART)
+    limit = min(DECODING_BYTES, memory // DECODING_PART)
+    return Budget(limit, memory // ALONE_PART, small=limits.SMALL_PICTURE_BYTES)
 
 
 class Reader:
@@ -57,7 +58,7 @@ class Reader:
         self._films = Turns(lambda of: Film(of, self._bounds))
 
     def __call__(self, source: Source, reserve: Reserve) -> "Pixels":
-        """Decode one photo; `reserve` is called with the bytes that it takes, before they are allocated.
+        """Decode one photo; `reserve` is called with what it takes of memory, before that is allocated.
 
         Raises:
             InputError: it can't be decoded.
@@ -127,7 +128,7 @@ class Loader:
 
     def __call__(self, source: Source) -> "Pixels":
         with self._budget.lease() as lease:
-            return self._reader(source, lease.take)
+            return self._reader(source, lambda need: lease.take(*need))
 
 
 def loader(decoding: Decoding, transform: "preprocess.Transform | None" = None) -> Loader:

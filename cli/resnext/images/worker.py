@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from resnext.errors import FailureCode, InputError
 from resnext.images.decode import DecodeConfig
 from resnext.images.frames import Frame
+from resnext.images.limits import Need
 from resnext.images.loading import Decoding, Reader
 from resnext.records import PreprocessingConfig, Source
 
@@ -35,7 +36,7 @@ def serve(setup: dict[str, Any]) -> None:
     the place of the crop. `"frame"` and `"film"` are the number of a frame, and one that stands for its file from frame
     to frame. The answer is `{}` once the crop is in the slot, or the `code` and `message` of a failure; to `"count"`
     it is the `frames` of the file.
-    Before much memory is taken, `{"reserve": bytes}` asks for it; an empty line grants it, another has the `code` and
+    Before much memory is taken, `{"reserve": bytes, "small": bool}` asks for it; an empty line grants it, another has the `code` and
     `message` of a refusal.
     """
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -92,18 +93,18 @@ class _Worker:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def _reserve(self, size: int) -> None:
-        if size <= self._share:
+    def _reserve(self, need: Need) -> None:
+        if need.size <= self._share:
             return
         signal.setitimer(signal.ITIMER_REAL, 0)  # to wait for others' memory takes nothing of this photo's time
-        self.reply({"reserve": size})
+        self.reply({"reserve": need.size, "small": need.small})
         line = self._requests.readline()
         if not line:
             os._exit(0)
         if line.strip():
             refusal = json.loads(line)
             raise InputError(FailureCode(refusal["code"]), refusal["message"])
-        _limit_data(self._own_bytes + max(ALLOWANCE_BYTES, 2 * size))
+        _limit_data(self._own_bytes + max(ALLOWANCE_BYTES, 2 * need.size))
         signal.setitimer(signal.ITIMER_REAL, self._seconds)
 
 

@@ -2,10 +2,15 @@
 
 import random
 import threading
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from resnext.images.budget import Budget
+from resnext.images.decode import DecodeConfig, decode
+from resnext.images.limits import SMALL_FILE_BYTES, SMALL_PICTURE_BYTES, Need
+from resnext.records import Source
 
 WAIT_SECONDS = 20
 
@@ -42,10 +47,12 @@ def test_threads_together_never_have_more_than_the_limit(seed: int) -> None:
     assert taken == 0
 
 
-def take(budget: Budget, size: int, has: threading.Event, end: threading.Event) -> threading.Thread:
+def take(
+    budget: Budget, size: int, has: threading.Event, end: threading.Event, *, small: bool = False
+) -> threading.Thread:
     def work() -> None:
         with budget.lease() as lease:
-            lease.take(size)
+            lease.take(size, small)
             has.set()
             end.wait(WAIT_SECONDS)
 
@@ -84,3 +91,30 @@ def test_an_error_gives_back_what_was_taken() -> None:
         lease.take(100)
         with pytest.raises(ValueError, match="once"):
             lease.take(1)
+
+
+def test_small_ones_share_a_part_of_it_and_leave_the_rest_to_others() -> None:
+    budget = Budget(100, small=40)
+    has, end = [threading.Event() for _ in range(4)], [threading.Event() for _ in range(4)]
+    take(budget, 50, has[0], end[0], small=True)  # more than their part: alone among them
+    assert has[0].wait(WAIT_SECONDS)
+    take(budget, 50, has[1], end[1])
+    assert has[1].wait(WAIT_SECONDS)
+    end[1].set()
+    take(budget, 10, has[2], end[2], small=True)
+    assert not has[2].wait(0.1)
+    end[0].set()
+    assert has[2].wait(WAIT_SECONDS)
+    take(budget, 30, has[3], end[3], small=True)
+    assert has[3].wait(WAIT_SECONDS), "two that fit wait for each other"
+    end[2].set()
+    end[3].set()
+
+
+@pytest.mark.parametrize("name", ["PNG", "WEBP"])  # decoded when it is loaded; as soon as it is opened
+def test_large_pictures_in_small_files_wait_for_each_other(tmp_path: Path, name: str) -> None:
+    Image.new("RGBA", (4000, 4000), "red").save(tmp_path / "photo", name, lossless=True)
+    needs = list[Need]()
+    decode(Source(str(tmp_path / "photo")), DecodeConfig(256), needs.append)
+    assert [need.small for need in needs] == [True]
+    assert needs[0].size * 2 > SMALL_PICTURE_BYTES / 2 > SMALL_FILE_BYTES
