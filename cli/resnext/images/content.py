@@ -15,8 +15,8 @@ def content(source: Source) -> BinaryIO:
     """Open the bytes of a source; the caller closes them.
 
     Raises:
-        InputError: not a regular file (a FIFO would block, a device never end), or more than MAX_FILE_BYTES.
-        OSError: it can't be opened; `errors.cant_read` says it in words.
+        InputError: it can't be opened; not a regular file (a FIFO would block, a device never end); or more than
+            MAX_FILE_BYTES.
     """
     if source.read is not None:
         return io.BytesIO(source.read())
@@ -24,6 +24,8 @@ def content(source: Source) -> BinaryIO:
         stream = io.BufferedReader(open_regular(source.file))
     except NotRegular as error:
         raise InputError(FailureCode.NOT_A_FILE, "not a regular file") from error
+    except OSError as error:
+        raise cant_read(error.errno or 0) from error
     except ValueError as error:  # an embedded NUL
         raise cant_read(errno.ENOENT) from error
     try:

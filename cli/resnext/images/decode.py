@@ -5,6 +5,7 @@ a whole, because loading them is the only check that finds a broken file: Image.
 to load.
 """
 
+import errno
 import itertools
 import logging
 import warnings
@@ -236,6 +237,8 @@ def failures_as_input_errors() -> Iterator[None]:
 
 
 def _input_error(error: Exception) -> InputError:
+    if isinstance(error, OSError) and error.errno == errno.EINVAL:
+        return InputError(FailureCode.CORRUPT, "broken image: it points to places that no file has")
     if isinstance(error, OSError) and error.errno is not None:
         return cant_read(error.errno)
     reason = first_line(error)

@@ -1,5 +1,6 @@
 """What is said of files that hold no picture: a code of the closed set, and never an exception of another kind."""
 
+import errno
 import io
 import os
 import struct
@@ -8,7 +9,7 @@ import sys
 import threading
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given, settings
@@ -53,6 +54,19 @@ def claimed_png(width: int, height: int) -> bytes:
 
 
 # -- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_places_that_no_file_has_are_a_broken_image_and_no_fault_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.tif").write_bytes(b"II+\0" + struct.pack("<HHQ", 8, 0, 2**63 - 1) + bytes(100))
+    assert code_of(tmp_path / "a.tif") == FailureCode.CORRUPT
+
+    def refuse(path: str) -> NoReturn:
+        raise OSError(errno.EINVAL, "a name that this disk can't have")
+
+    monkeypatch.setattr("resnext.images.content.open_regular", refuse)
+    assert code_of(tmp_path / "a.tif") == FailureCode.READ_ERROR
 
 
 @pytest.mark.parametrize("name", ["missing.jpg", "", "a\0b.jpg", "x" * 300 + ".jpg", "coffee.png/inside.jpg"])
