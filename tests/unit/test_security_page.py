@@ -28,6 +28,7 @@ def test_every_bound_is_the_codes_own() -> None:
         "what a picture unpacks to": (
             f"{mib(limits.SMALL_PICTURE_BYTES)}, or {limits.MAX_EXPANSION} times its file if that is more"
         ),
+        "what all pictures in files under 1 MB take together while they are decoded": mib(limits.SMALL_PICTURE_BYTES),
         "directories of a TIFF that are looked at": f"{limits.MAX_DIRECTORIES:,}",
         "a download, an archive member, an image on stdin": f"{defaults.max_file_size:g} MB, unpacked",
         "one address, everything included": f"{defaults.timeout:g} s",

@@ -36,8 +36,8 @@ def serve(setup: dict[str, Any]) -> None:
     the place of the crop. `"frame"` and `"film"` are the number of a frame, and one that stands for its file from frame
     to frame. The answer is `{}` once the crop is in the slot, or the `code` and `message` of a failure; to `"count"`
     it is the `frames` of the file.
-    Before much memory is taken, `{"reserve": bytes, "small": bool}` asks for it; an empty line grants it, another has the `code` and
-    `message` of a refusal.
+    Before much memory is taken, `{"reserve": bytes, "small": bool}` asks for it; an empty line grants it, another has
+    the `code` and `message` of a refusal.
     """
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)  # the run ends for all of us, by closing the pipe
