@@ -116,6 +116,7 @@ def test_a_teacher_is_a_model_that_has_the_classes(place: Place, taught: dict[st
     ("arguments", "words"),
     [
         (["--unlabelled", "more"], "belong to --method semi"),
+        (["--student", "full"], "belong to --method semi"),
         (["--method", "semi"], "name them with --unlabelled"),
         (["--method", "semi", "--unlabelled", "empty"], "--unlabelled empty: no photo there"),
         (["--method", "semi", "--unlabelled", "nowhere.jpg"], "--unlabelled nowhere.jpg: no photo there"),

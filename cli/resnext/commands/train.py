@@ -55,7 +55,7 @@ def train(
     if compute.precision == "int8":
         raise UsageError("--precision int8: train with another one, then 'resnext quantize' makes the model int8")
     folder = _folder(labels, photos)
-    whole = _whole(training, whole_network, place, compute)
+    whole = _whole(training, semi, whole_network, place, compute)
     if whole is not None:  # the features come from the fast engine in any case
         compute = compute.replace(device="cpu", batch_size=None)
     # The column is of the table, which is read here.
@@ -104,16 +104,25 @@ def train(
 
 
 def _whole(
-    training: TrainingOptions, whole_network: WholeOptions, place: PlaceOptions, compute: ComputeOptions
+    training: TrainingOptions,
+    semi: SemiOptions,
+    whole_network: WholeOptions,
+    place: PlaceOptions,
+    compute: ComputeOptions,
 ) -> "WholeRequest | None":
-    """What is asked of the whole network; None with another method.
+    """What is asked of the whole network; None where a head is trained.
 
     Raises:
-        UsageError: it is asked for something, and another method does not do it.
+        UsageError: it is asked for something, and a head does not do it; or torchrun starts several processes, and a
+            student is trained by one.
     """
     from resnext.pipeline.whole_network import WholeRequest
+    from resnext.training.full.settings import process_of
 
-    if training.method != "full":
+    is_student = training.method == "semi" and semi.student == "full"
+    if is_student and process_of().count > 1:
+        raise UsageError("--student full is trained by one process; torchrun is for --method full")
+    if training.method != "full" and not is_student:
         asked = {
             "--recipe": whole_network.recipe,
             "--epochs": whole_network.epochs,
@@ -168,9 +177,10 @@ def _semi(semi: SemiOptions, training: TrainingOptions, asked: "RunRequest") -> 
         UsageError: it lacks photos, or another method has its options.
     """
     given = semi.unlabelled or semi.top_per_class is not None or semi.top_p != 1 or semi.teacher is not None
+    given = given or semi.student != "head"
     if training.method != "semi":
         if given:
-            raise UsageError("--unlabelled, --top-per-class, --top-p and --teacher belong to --method semi")
+            raise UsageError("--unlabelled, --top-per-class, --top-p, --teacher and --student belong to --method semi")
         return None
     if not semi.unlabelled:
         raise UsageError("--method semi learns from photos without labels: name them with --unlabelled")
@@ -192,7 +202,7 @@ def _semi(semi: SemiOptions, training: TrainingOptions, asked: "RunRequest") -> 
             why = next(each.message for each in here if isinstance(each, Failure))
             raise UsageError(f"--unlabelled {path}: no photo there: {why}")
         found += here
-    return SemiRequest(tuple(found), semi.top_per_class, semi.top_p, teacher)
+    return SemiRequest(tuple(found), semi.top_per_class, semi.top_p, teacher, semi.student)
 
 
 def _found(folder: str | None, labels: LabelOptions, photos: PhotoOptions, config: "SourceConfig") -> "FoundPhotos":

@@ -72,7 +72,7 @@ class TrainingOptions(OptionGroup):
         Literal["head", "full", "semi"],
         Option(
             help="head: a new classifier on the features of the base. full: all of the network, from that head on; the"
-            " head is kept where it validates better. semi: a head that also learns from photos without labels."
+            " head is kept where it validates better. semi: learns from photos without labels too."
         ),
     ] = "head"
     group_by: Annotated[
@@ -116,12 +116,19 @@ class SemiOptions(OptionGroup):
             metavar="MODEL", help="A model that has the classes and scores the photos. Default: a head of the labels."
         ),
     ] = None
+    student: Annotated[
+        Literal["head", "full"],
+        Option(
+            help="head: learns from labels and pseudo-labels at once. full: all of the network, from the pseudo-labels"
+            " first, then from the labels alone."
+        ),
+    ] = "head"
 
 
 class WholeOptions(OptionGroup):
     """How the whole network is trained; -b, -j, --device, --precision and --resume count for it too."""
 
-    title = "Whole network (--method full)"
+    title = "Whole network (--method full, --student full)"
 
     recipe: Annotated[
         Path | None,

@@ -1,7 +1,7 @@
 """`train --method semi`: photos without labels get pseudo-labels by a teacher, and a student learns from both."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from resnext.errors import UsageError
 from resnext.pipeline.content_features import content_features
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from resnext.console.terminal import Notices
     from resnext.pipeline.run import RunRequest
     from resnext.shelf.shelf import OpenedModel
-    from resnext.training.semi import PseudoLabel
+    from resnext.training.semi import PseudoLabel, Selection
     from resnext.training.student import Judgment, Lesson
     from resnext.training.trained import HeadFit
 
@@ -26,13 +26,14 @@ class SemiRequest(NamedTuple):
     """What `semi` is asked for besides: photos without labels, and how they get pseudo-labels.
 
     `per_class` None: by the number of photos. `teacher`: a run of a model that has the classes; without, the teacher
-    is the head that the labels alone give.
+    is the head that the labels alone give. `student`: whether it is a head, or the whole network.
     """
 
     unlabelled: tuple[Source | Failure, ...]
     per_class: int | None
     top_p: int
     teacher: "RunRequest | None" = None
+    student: Literal["head", "full"] = "head"
 
 
 class Unlabelled(NamedTuple):
@@ -99,50 +100,94 @@ def taught(
         UsageError: the teacher does not know one of the classes.
         ResnextError: the teacher's run could not start or continue.
     """
-    from resnext.training.semi import Selection, by_class, default_per_class
     from resnext.training.student import Pool, fit_student, judged
 
-    free = int((~photos.near).sum())
-    selection = Selection(request.per_class or default_per_class(free, len(classes)), request.top_p)
-    notices.info(
-        f"{len(photos.digests):,} photos without labels, {len(photos.digests) - free:,} of them as good as one with a"
-        f" label and left out; each class takes its best {selection.per_class:,}"
-    )
+    selection = _selection(request, photos, len(classes), notices)
     scores = _scores(request, photos, classes, notices) if request.teacher is not None else None
     pool = Pool(photos.features, photos.digests, photos.near, scores)
     student = fit_student(lesson, alone, pool, selection)
     judgment = judged(lesson, alone, student.head) if student is not None else None
     kept = student if judgment is not None and judgment.better else None
-    why = _why(judgment)
-    (notices.info if kept else notices.warning)(why)
+    reason = why(judgment)
+    (notices.info if kept else notices.warning)(reason)
     chosen = student.chosen if student is not None else ()
-    report = {
+    report = reported(request, photos, classes, selection, chosen, judgment, reason, is_kept=kept is not None)
+    rows = chosen_rows(photos, chosen, classes)
+    if kept is None:
+        return Taught(alone, report, rows, None)
+    other = fit_student(lesson._replace(folds=at_random), alone, pool, selection)
+    assert other is not None
+    return Taught(kept.head, report, rows, other.head.out_of_fold)
+
+
+def chosen_by(
+    request: SemiRequest, photos: Unlabelled, head: "HeadFit", classes: tuple[str, ...], notices: "Notices"
+) -> "tuple[Selection, tuple[PseudoLabel, ...]]":
+    """The pseudo-labels by the teacher that was asked for, or else by `head`.
+
+    Raises:
+        As `taught`.
+    """
+    from resnext.training.semi import log_odds, selected
+
+    selection = _selection(request, photos, len(classes), notices)
+    if request.teacher is not None:
+        scores = _scores(request, photos, classes, notices)
+    else:
+        scores = log_odds(photos.features @ head.weight.T + head.bias)
+    return selection, selected(scores, photos.digests, selection, photos.near)
+
+
+def _selection(request: SemiRequest, photos: Unlabelled, num_classes: int, notices: "Notices") -> "Selection":
+    from resnext.training.semi import Selection, default_per_class
+
+    free = int((~photos.near).sum())
+    selection = Selection(request.per_class or default_per_class(free, num_classes), request.top_p)
+    notices.info(
+        f"{len(photos.digests):,} photos without labels, {len(photos.digests) - free:,} of them as good as one with a"
+        f" label and left out; each class takes its best {selection.per_class:,}"
+    )
+    return selection
+
+
+def reported(
+    request: SemiRequest,
+    photos: Unlabelled,
+    classes: tuple[str, ...],
+    selection: "Selection",
+    chosen: "Sequence[PseudoLabel]",
+    judgment: "Judgment | None",
+    reason: str,
+    *,
+    is_kept: bool,
+) -> dict[str, Any]:
+    """What training.json says of it."""
+    from resnext.training.semi import by_class
+
+    return {
+        "student": request.student,
         "unlabelled": len(photos.digests),
-        "left_out": len(photos.digests) - free,
+        "left_out": int(photos.near.sum()),
         "per_class": selection.per_class,
         "top_p": selection.top_p,
         "teacher": request.teacher.model.model if request.teacher is not None else "",
-        "kept": "student" if kept else "labels alone",
-        "why": why,
+        "kept": "student" if is_kept else "labels alone",
+        "why": reason,
         "judged": judgment._asdict() if judgment is not None else None,
         "classes": [
             {"name": name, **each._asdict()} for name, each in zip(classes, by_class(chosen, len(classes)), strict=True)
         ],
     }
-    if kept is None:
-        return Taught(alone, report, _rows(photos, chosen, classes), None)
-    other = fit_student(lesson._replace(folds=at_random), alone, pool, selection)
-    assert other is not None
-    return Taught(kept.head, report, _rows(photos, chosen, classes), other.head.out_of_fold)
 
 
-def _why(judgment: "Judgment | None") -> str:
+def why(judgment: "Judgment | None", saw: str = "neither learned from") -> str:
+    """Say which is kept; `saw`: what the photos are to both."""
     if judgment is None:
         return "no photo without a label could be used: the model is that of the labels alone"
     if not judgment.photos:
         return "no photo is left to validate with, so that nothing shows that pseudo-labels help: they are not used"
     gained, lost = judgment.only_student, judgment.only_alone
-    found = f"of {judgment.photos:,} photos that neither learned from the student gets {gained} right that the labels"
+    found = f"of {judgment.photos:,} photos that {saw} the student gets {gained} right that the labels"
     found += f" alone get wrong, and {lost} wrong that they get right"
     return f"{found}: " + (
         "the student is kept" if judgment.better else "not clearly better, the labels alone are kept"
@@ -179,7 +224,8 @@ def _scores(
     return scores
 
 
-def _rows(photos: Unlabelled, chosen: "Sequence[PseudoLabel]", classes: tuple[str, ...]) -> list[dict[str, Any]]:
+def chosen_rows(photos: Unlabelled, chosen: "Sequence[PseudoLabel]", classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """A row a pseudo-label, as pseudo_labels.jsonl has it."""
     from resnext.outputs.writers.rows import file_keys
 
     return [

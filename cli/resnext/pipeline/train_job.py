@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from resnext.console.terminal import Notices
     from resnext.pipeline.train_request import TrainRequest
-    from resnext.pipeline.whole_network import Whole
+    from resnext.pipeline.whole_network import Course, WholeRequest
 
 
 class Outcome(NamedTuple):
@@ -76,12 +76,13 @@ def _trained(request: "TrainRequest", data: Data, base: BaseModel, notices: "Not
     at_random, kept_together = random_folds(photos, request.seed), grouped_folds(photos, request.seed)
     notices.info(f"fitting a head: {len(photos):,} photos, {len(classes)} classes")
     fit = fit_head(features, labels, kept_together, len(classes))
-    semi = None
+    semi = pool = None
     if request.semi is not None:
-        validation = np.array([photo.label for photo in data.validation.photos], np.int32)
-        lesson = Lesson(features, labels, kept_together, len(classes), (data.features(data.validation), validation))
         known = [photo.digest for split in (data.train, data.validation, data.test) for photo in split.photos]
         pool = unlabelled(request.semi, data.computed.digests, data.computed.kept.matrix, known)
+    if request.semi is not None and pool is not None and request.semi.student == "head":
+        validation = np.array([photo.label for photo in data.validation.photos], np.int32)
+        lesson = Lesson(features, labels, kept_together, len(classes), (data.features(data.validation), validation))
         semi = taught(request.semi, pool, lesson, at_random, fit, classes, notices)
         fit = semi.fit
     grouped_figures = figures(photos, fit.out_of_fold, classes)
@@ -99,7 +100,15 @@ def _trained(request: "TrainRequest", data: Data, base: BaseModel, notices: "Not
         "validation": measured(data, data.validation, fit),
         "test": measured(data, data.test, fit),
     }
-    whole = _whole(request, data, base, photos, features, kept_together, fit, notices)
+    whole = None
+    if request.whole is not None:
+        course = _course(request.whole, request, data, base, photos, features, kept_together, fit, notices)
+        if request.semi is not None and pool is not None:
+            from resnext.pipeline.whole_student import taught_whole
+
+            whole, semi = taught_whole(request.semi, pool, course, fit, notices)
+        else:
+            whole = course.whole(course.train())
     if whole is not None and not whole.is_head:
         found = {
             "random": None,
@@ -141,7 +150,8 @@ def _trained(request: "TrainRequest", data: Data, base: BaseModel, notices: "Not
     return Outcome(report, ExitCode.SOME_FAILED if data.computed.failures else ExitCode.OK)
 
 
-def _whole(
+def _course(
+    whole: "WholeRequest",
     request: "TrainRequest",
     data: Data,
     base: BaseModel,
@@ -150,24 +160,11 @@ def _whole(
     folds: "NDArray[np.int32]",
     fit: HeadFit,
     notices: "Notices",
-) -> "Whole | None":
-    """Train the whole network where that was asked for."""
-    if request.whole is None:
-        return None
-    from resnext.pipeline.whole_network import train_whole
+) -> "Course":
+    """All that the whole network is trained with."""
+    from resnext.pipeline.whole_network import course
 
     classes, validation, test = data.train.classes, data.validation.photos, data.test.photos
-    return train_whole(
-        request.whole,
-        request.run,
-        base,
-        classes,
-        photos,
-        validation,
-        test,
-        features,
-        folds,
-        fit,
-        request.target,
-        notices,
+    return course(
+        whole, request.run, base, classes, photos, validation, test, features, folds, fit, request.target, notices
     )

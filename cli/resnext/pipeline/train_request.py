@@ -27,4 +27,4 @@ class TrainRequest(NamedTuple):
     seed: int
     command: Sequence[str]
     semi: "SemiRequest | None" = None  # of --method semi
-    whole: "WholeRequest | None" = None  # of --method full
+    whole: "WholeRequest | None" = None  # of --method full, and of --student full

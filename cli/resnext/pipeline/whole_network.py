@@ -121,7 +121,78 @@ def _state_folder(target: Path) -> Path:
     return target.with_name(f".{target.name}.training")
 
 
-def train_whole(
+class Course(NamedTuple):
+    """All that a whole network is trained with.
+
+    `training` photos teach, `validating` ones choose, `test` ones only measure. `head` has seen `training` alone.
+    `folder` keeps the state.
+    """
+
+    base: BaseModel
+    classes: tuple[str, ...]
+    training: "Sequence[LabelledPhoto]"
+    validating: "Sequence[LabelledPhoto]"
+    test: "Sequence[LabelledPhoto]"
+    head: HeadFit
+    settings: FullSettings
+    folder: Path
+    notices: "Notices"
+    shows_progress: bool
+
+    def train(self, start: "Tensors | None" = None) -> WholeNetwork:
+        """Train from the head, or from `start`; give what validates best."""
+        return self._trained(self.training, self.validating, start)
+
+    def train_to_the_end(self, photos: "Sequence[LabelledPhoto]") -> WholeNetwork:
+        """Train from the head on other photos; give the last epoch, which nothing validates."""
+        return self._trained(photos, None, None)
+
+    def _trained(
+        self,
+        photos: "Sequence[LabelledPhoto]",
+        validating: "Sequence[LabelledPhoto] | None",
+        start: "Tensors | None",
+    ) -> WholeNetwork:
+        from resnext.pipeline.step_progress import StepProgress
+        from resnext.training.full.training import train_full
+
+        head = self.head if self.settings.pretrained and start is None else None
+        test, shows, bars = self.test if validating is not None else (), self.shows_progress, self.notices.bars
+        with StepProgress(self.notices, bar=shows and bars, lines=shows and not bars) as progress:
+            return train_full(
+                self.base, len(self.classes), photos, validating, head, self.settings, progress.told, self.notices,
+                self.folder, start=start, test=test,
+            )  # fmt: skip
+
+    def whole(self, found: WholeNetwork) -> Whole:
+        """What came out, measured, its temperature folded in."""
+        from resnext.answers.calibration import fitted_temperature
+        from resnext.training.figures import figures
+
+        validating, test = self.validating, self.test
+        truth = [[photo.label] for photo in validating]
+        same = len(found.logits) == len(validating)
+        temperature = fitted_temperature(found.logits, truth) if validating and same and not found.is_head else 1.0
+        told = {
+            "kept": "head" if found.is_head else "whole network",
+            "training_photos": len(self.training),
+            "validation_photos": len(validating),
+            "temperature": round(temperature, 4),
+            "pretrained": self.settings.pretrained,
+            "recipe": asdict(self.settings.recipe),
+            "history": list(found.history),
+        }
+        measured = test and len(found.test) == len(test)
+        return Whole(
+            tensors=_cooled(self.base, found, temperature),
+            is_head=found.is_head,
+            validation=figures(validating, found.logits / temperature, self.classes) if validating and same else None,
+            test=figures(test, found.test / temperature, self.classes) if measured else None,
+            told=told,
+        )
+
+
+def course(
     request: WholeRequest,
     run: "RunRequest",
     base: BaseModel,
@@ -134,53 +205,26 @@ def train_whole(
     fit: HeadFit,
     target: Path,
     notices: "Notices",
-) -> Whole:
-    """Train the whole network from a head; `features` (N, D), `folds` (N,) and `fit` are of all `photos`.
+) -> Course:
+    """Part the photos; `features` (N, D), `folds` (N,) and `fit` are of all `photos`.
 
     Without photos that `validation` names, a fold of near-duplicates validates, and neither head nor network sees it.
     """
     import numpy as np
 
-    from resnext.answers.calibration import fitted_temperature
-    from resnext.pipeline.step_progress import StepProgress
-    from resnext.training.figures import figures
-    from resnext.training.full.training import train_full
     from resnext.training.head import fit_head
 
     held_out = np.zeros(len(photos), bool) if validation else folds == _HELD_OUT
     training = [photo for photo, out in zip(photos, held_out.tolist(), strict=True) if not out]
     validating = list(validation) or [photo for photo, out in zip(photos, held_out.tolist(), strict=True) if out]
-    head: HeadFit | None = fit
+    head = fit
     if held_out.any():
         labels = np.array([photo.label for photo in training], np.int32)
         head = fit_head(features[~held_out], labels, folds[~held_out], len(classes))
     settings, folder = request.settings(run.max_megapixels), _state_folder(target)
     if not settings.resume:
         shutil.rmtree(folder, ignore_errors=True)
-    with StepProgress(notices, bar=run.progress and notices.bars, lines=run.progress and not notices.bars) as progress:
-        found = train_full(
-            base, len(classes), training, validating, head if settings.pretrained else None, settings,
-            progress.told, notices, folder, test=test,
-        )  # fmt: skip
-    truth = [[photo.label] for photo in validating]
-    same = len(found.logits) == len(validating)
-    temperature = fitted_temperature(found.logits, truth) if validating and same and not found.is_head else 1.0
-    told = {
-        "kept": "head" if found.is_head else "whole network",
-        "training_photos": len(training),
-        "validation_photos": len(validating),
-        "temperature": round(temperature, 4),
-        "pretrained": settings.pretrained,
-        "recipe": asdict(settings.recipe),
-        "history": list(found.history),
-    }
-    return Whole(
-        tensors=_cooled(base, found, temperature),
-        is_head=found.is_head,
-        validation=figures(validating, found.logits / temperature, classes) if validating and same else None,
-        test=figures(test, found.test / temperature, classes) if test and len(found.test) == len(test) else None,
-        told=told,
-    )
+    return Course(base, classes, training, validating, test, head, settings, folder, notices, run.progress)
 
 
 def _cooled(base: BaseModel, found: WholeNetwork, temperature: float) -> "Tensors":

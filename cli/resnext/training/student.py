@@ -117,17 +117,20 @@ def fit_student(lesson: Lesson, alone: HeadFit, pool: Pool, selection: Selection
 
 
 def judged(lesson: Lesson, alone: HeadFit, student: HeadFit) -> Judgment:
-    """Hold a student against the labels alone.
+    """Hold a student head against that of the labels alone."""
+    return compared(_right(lesson, student), _right(lesson, alone), len(lesson.validation[1]), lesson.by_class())
 
-    It is better where it answers more photos rightly, by one standard error where labels are many, and no fewer of the
-    validation's own split.
+
+def compared(of_student: "NDArray[np.bool_]", of_alone: "NDArray[np.bool_]", split: int, by_class: float) -> Judgment:
+    """Hold a student against the labels alone, by which photos (N,) each answers rightly.
+
+    It is better where it answers more photos rightly, by one standard error where labels are many (`by_class`: how many
+    a class has), and no fewer of the first `split`, those of the validation's own split.
     """
-    of_student, of_alone = _right(lesson, student), _right(lesson, alone)
-    split = len(lesson.validation[1])
     only_student = int((of_student & ~of_alone).sum())
     only_alone = int((of_alone & ~of_student).sum())
     # The variance of the difference, as in McNemar's test.
-    needed = (only_student + only_alone) ** 0.5 if lesson.by_class() >= _MANY_LABELS else 0.0
+    needed = (only_student + only_alone) ** 0.5 if by_class >= _MANY_LABELS else 0.0
     better = only_student - only_alone >= max(1.0, needed) and of_student[:split].sum() >= of_alone[:split].sum()
     return Judgment(len(of_student), only_student, only_alone, bool(better))
 

@@ -44,8 +44,8 @@ class Assembly:
     """All parts of one training.
 
     `module` is the network, `trainable` the same as all processes train it together, `average` timm's moving average.
-    `has_candidate`: what it begins with is an answer already. `sides` has the input's side for each epoch. `said` is
-    what must be the same when it goes on, `machine` what must be for the very same bytes.
+    `has_candidate`: what it begins with is an answer already, which is called `beginning`. `sides` has the input's side
+    for each epoch. `said` is what must be the same when it goes on, `machine` what must be for the very same bytes.
     """
 
     recipe: Recipe
@@ -59,6 +59,7 @@ class Assembly:
     batch_size: int
     freezes: bool
     has_candidate: bool
+    beginning: str
     module: torch.nn.Module
     average: Any
     loss: torch.nn.Module
@@ -158,6 +159,7 @@ def assembled(
         batch_size=batch_size,
         freezes=few if recipe.freeze_bn is None else recipe.freeze_bn,
         has_candidate=head is not None or start is not None or (process.rank > 0 and settings.pretrained),
+        beginning="the head alone" if start is None else "what it began with",
         module=module,
         average=network.average_of(recipe, module),
         loss=network.loss_of(recipe).to(device),

@@ -27,7 +27,7 @@ class Telling:
         """Where the training is, in words."""
         epoch = self._standing.epoch
         if self._standing.validated < epoch:
-            return f"validation of epoch {epoch}" if epoch else "validation of the head"
+            return f"validation of epoch {epoch}" if epoch else "validation of what it begins with"
         if epoch == self._parts.epochs:
             return "figures of what is kept"
         return f"epoch {epoch + 1} of {self._parts.epochs}"
@@ -42,7 +42,8 @@ class Telling:
             f"{row['validation']:.1%} on validation" if row["validation"] is not None else "nothing to validate on"
         )
         if not row["epoch"]:
-            self._notices.info(f"the head alone: {accuracy}")
+            if row["validation"] is not None:
+                self._notices.info(f"{self._parts.beginning}: {accuracy}")
             return
         done, place = self._done(), f"epoch {row['epoch']} of {self._parts.epochs} at {row['side']} pixels"
         seconds = (time.monotonic() - self._begun) * (self._all - done) / max(done - self._before, 1e-9)
@@ -51,7 +52,7 @@ class Telling:
 
     def end(self) -> None:
         """Say which state is kept, and why."""
-        standing, count = self._standing, len(self._parts.photos.validation)
+        standing, count, beginning = self._standing, len(self._parts.photos.validation), self._parts.beginning
         rows = {row["epoch"]: row for row in standing.history}
         best = rows[standing.best]
         if best["validation"] is None:
@@ -59,12 +60,12 @@ class Telling:
             return
         right = f"{best['validation']:.1%} right on {count} validation photos"
         if standing.best:
-            beside = f"; the head alone {rows[0]['validation']:.1%}" if 0 in rows else ""
+            beside = f"; {beginning} {rows[0]['validation']:.1%}" if 0 in rows else ""
             self._notices.info(f"kept: the whole network after epoch {standing.best}, {right}{beside}")
             return
         others = [row["validation"] for row in standing.history if row["epoch"]]
         found = f"the whole network came to {max(others):.1%}" if others else "the whole network came to no epoch's end"
-        self._notices.info(f"kept: the head alone, {right}; {found}")
+        self._notices.info(f"kept: {beginning}, {right}; {found}")
 
     def _done(self) -> float:
         standing = self._standing

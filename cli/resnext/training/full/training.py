@@ -27,7 +27,7 @@ def train_full(
     base: BaseModel,
     classes: int,
     photos: Sequence[LabelledPhoto],
-    validation: Sequence[LabelledPhoto],
+    validation: Sequence[LabelledPhoto] | None,
     head: HeadFit | None,
     settings: FullSettings,
     progress: Progress,
@@ -39,10 +39,11 @@ def train_full(
 ) -> WholeNetwork:
     """Train all of a network, from a head that was fitted to `photos` alone; give back what validates best.
 
-    The head itself is a candidate: what comes out is never worse on `validation` than it. `start` has all tensors to
-    begin with instead (a student that has learned from pseudo-labels). `folder` keeps the state; it is the caller's to
-    remove. With `settings.resume` a killed run goes on from there, to the same bytes. Under torchrun the first process
-    calls this, the others `follow`.
+    The head itself is a candidate: what comes out is never worse on `validation` than it. With None nothing is to be
+    validated: the last epoch comes out. `start` has all tensors to begin with instead of the base's with the head, and
+    is a candidate as well (a student that has learned from pseudo-labels). `folder` keeps the state; it is the caller's
+    to remove. With `settings.resume` a killed run goes on from there, to the same bytes. Under torchrun the first
+    process calls this, the others `follow`.
 
     Raises:
         UsageError: the recipe doesn't fit the model or the photos; or --resume finds another training's state.
@@ -50,7 +51,7 @@ def train_full(
         OutputError: the state can't be written; the last good one stays.
         Interrupted: a signal came; the state is kept.
     """
-    if not validation and settings.pretrained:
+    if validation is not None and not validation and settings.pretrained:
         raise UsageError(
             "no photo is left to validate with, so that nothing could show whether the whole network is better than"
             " its head; give classes two photos or more, or take --method head"
@@ -58,7 +59,7 @@ def train_full(
     folder.mkdir(parents=True, exist_ok=True)
     with _ready(settings, folder) as (process, device, standing, threads, signals):
         decoded = prepared(
-            base, photos, validation, test, settings, folder, lambda done, total: progress("decode", done, total)
+            base, photos, validation or (), test, settings, folder, lambda done, total: progress("decode", done, total)
         )
         distributed.wait_for_all(process)
         parts = assembled(base, classes, decoded, head, start, settings, process, device, threads)
