@@ -1,4 +1,4 @@
-"""One task in a thread of its own, as a future."""
+"""One task in a thread of its own, as a future; and whether the system has threads to give."""
 
 import threading
 from collections.abc import Callable
@@ -39,3 +39,23 @@ def within(seconds: float, task: Callable[[], T], *, name: str) -> T:
         TimeoutError: the task takes longer.
     """
     return in_thread(task, name=name, daemon=True).result(seconds)
+
+
+def can_start(count: int) -> bool:
+    """Whether the system gives `count` more threads: starts them and ends them.
+
+    For libraries that abort where they get some of their threads and not all.
+    """
+    end, started = threading.Event(), list[threading.Thread]()
+    try:
+        for _ in range(count):
+            thread = threading.Thread(target=end.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    except RuntimeError:
+        return False
+    finally:
+        end.set()
+        for thread in started:
+            thread.join()
+    return True

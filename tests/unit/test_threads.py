@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from resnext.threads import in_thread, within
+from resnext.threads import can_start, in_thread, within
 
 
 def test_a_task_runs_meanwhile_and_gives_its_result() -> None:
@@ -38,3 +38,21 @@ def test_a_task_that_takes_too_long_is_left_behind() -> None:
     assert threads[0].is_alive() and threads[0].daemon  # the interpreter does not wait for it
     go.set()
     assert within(10, lambda: "soon", name="soon") == "soon"
+
+
+@pytest.mark.parametrize(("count", "given"), [(0, True), (4, True), (5, False)])
+def test_threads_are_asked_for_all_at_once_and_none_is_left(
+    monkeypatch: pytest.MonkeyPatch, count: int, given: bool
+) -> None:
+    start, started = threading.Thread.start, list[threading.Thread]()
+
+    def start_at_most_four(thread: threading.Thread) -> None:
+        if sum(each.is_alive() for each in started) == 4:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+        started.append(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_at_most_four)
+    assert can_start(count) is given
+    assert len(started) == min(count, 4)
+    assert not any(thread.is_alive() for thread in started)

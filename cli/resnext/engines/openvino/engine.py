@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -14,6 +15,7 @@ from resnext.engines.openvino.normalize import Normalization
 from resnext.engines.openvino.processor import this_processor
 from resnext.engines.openvino.wide_groups import widen_groups
 from resnext.errors import ModelError, NoResources, first_line
+from resnext.threads import can_start
 
 if TYPE_CHECKING:
     from resnext.records import Pixels
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 # them it only spills the caches (75 photos a second at 4, 89 at 1, on two cores with AVX512-BF16).
 _BATCH_WITH_AMX = 8
 _BATCH_WITHOUT_AMX = 1
+_FEW_THREADS = "the system gives no more threads (ulimit -u, the container's limit of pids)"
+# What OpenVINO starts beside one thread for each processor, and what of this program starts meanwhile.
+_MORE_THREADS = 4
 _WHERE = "Exception from"  # its errors begin with lines that name a place in its source
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
@@ -60,13 +65,13 @@ class OpenVINOEngine:
                 widen_groups(model, NodeMaker())
             return model
 
+        if not can_start((spec.threads or _processors()) + _MORE_THREADS):
+            raise NoResources(_FEW_THREADS)
         try:
             imported = cached.load(core, graph, config, bf16)
         except RuntimeError as error:
             if os.strerror(errno.EAGAIN) in str(error):
-                raise NoResources(
-                    "the system gives no more threads (ulimit -u, the container's limit of pids)"
-                ) from error
+                raise NoResources(_FEW_THREADS) from error
             raise ModelError(
                 f"the compiled model can't be run: {first_line(error, skip=_WHERE)}; where memory is limited"
                 " (ulimit -v, a container), that is the likely reason"
@@ -128,3 +133,8 @@ def in_bf16(core: Any, precision: Precision) -> bool:
     if precision == "bf16" and not able:
         raise ModelError("this CPU has no bf16; use --precision auto or fp32")
     return able and precision != "fp32"
+
+
+def _processors() -> int:
+    """Those that this process may use; a container's share of their time changes nothing in what OpenVINO starts."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
