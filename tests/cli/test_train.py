@@ -1,6 +1,7 @@
 """`resnext train`, its method head: what is trained on, what comes out, and that it is a model everywhere."""
 
 import json
+import operator
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from support.loopback_hub import LoopbackHub
 from support.program import REPO, SAMPLES, RunResnext, clean_environment
 
 CLOTHING = REPO.parent / "shared" / "photos" / "clothing"
@@ -32,12 +34,16 @@ class Trained(NamedTuple):
 
 
 def _run(
-    cache: Path, *arguments: Any, cwd: Path | None = None, python: tuple[str, ...] = ()
+    cache: Path,
+    *arguments: Any,
+    cwd: Path | None = None,
+    python: tuple[str, ...] = (),
+    env: dict[str, str] | None = None,
 ) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, *python, "-m", "resnext", *map(str, arguments)],
-        env=clean_environment(cache.parent / "home", cache), cwd=cwd, capture_output=True, text=True, timeout=300,
-        stdin=subprocess.DEVNULL,
+        env=clean_environment(cache.parent / "home", cache) | (env or {}), cwd=cwd, capture_output=True, text=True,
+        timeout=300, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 
 
@@ -123,6 +129,39 @@ def test_the_folder_is_a_model_of_timms_and_answers_as_torch_does(trained: Train
     assert [row["predictions"][0]["label"] for row in rows] == [names[int(each)] for each in scores.argmax(1)]
     found = [row["predictions"][0]["score"] for row in rows]
     assert np.abs(np.array(found) - scores.max(1).values.numpy()).max() < 1e-3
+
+
+@pytest.mark.slow
+def test_on_the_hub_it_is_the_same_model(trained: Trained) -> None:
+    photos = sorted((CLOTHING / "test").glob("*/*.jpg"))[::20]
+    files = {("someone/my-clothes", path.name): path for path in trained.model.iterdir()}
+    with LoopbackHub(files).running() as hub:
+        online = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub.endpoint}
+        done = _run(trained.cache, "classify", "-m", "hf-hub:someone/my-clothes", *photos, env=online)
+    assert done.returncode == 0, done.stderr
+    here = _run(trained.cache, "classify", "-m", trained.model, *photos)
+    rows, own = ([json.loads(line) for line in each.stdout.splitlines()] for each in (done, here))
+    assert {row.pop("model") for row in rows} == {"hf-hub:someone/my-clothes"}
+    assert {row.pop("model") for row in own} == {"my-clothes"} and rows == own
+
+
+@pytest.mark.slow
+def test_it_can_be_made_int8(trained: Trained) -> None:
+    pytest.importorskip("nncf", reason="the extra int8 is not installed")
+    few = ("--calibrate", "20", "--validate", "20", "--agreement", "0")
+    command = ("quantize", trained.photos, CLOTHING / "test", "-m", "./my-clothes", *few, "--json")
+    done = _run(trained.cache, *command, cwd=trained.photos.parent)
+    assert done.returncode == 0, done.stderr
+    photos = sorted((CLOTHING / "test").glob("*/*.jpg"))[::20]
+    rows = [
+        [json.loads(line)["predictions"][0]["label"] for line in each.stdout.splitlines()]
+        for each in (
+            _run(trained.cache, "classify", "-m", trained.model, "--precision", precision, *photos)
+            for precision in ("int8", "fp32")
+        )
+    ]
+    assert len(rows[0]) == len(photos)
+    assert sum(map(operator.eq, *rows)) >= 0.7 * len(photos)
 
 
 def test_the_folder_says_what_it_is(trained: Trained) -> None:
