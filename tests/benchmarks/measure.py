@@ -23,10 +23,13 @@ class CommandFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Timing:
-    """One process, from its start to its end: wall time in seconds, peak resident memory in bytes."""
+    """One process, from its start to its end: wall time and, with its children, CPU time in seconds; peak resident
+    memory in bytes.
+    """
 
     wall: float
     peak: int
+    cpu: float
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def run(command: Sequence[str], env: Mapping[str, str], log: Path, *, timeout: f
     if process.returncode != 0:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise CommandFailed(f"status {process.returncode} after {wall:.1f} s: {shlex.join(command)}\n{tail}")
-    return Timing(wall, usage.ru_maxrss * MAXRSS_UNIT)
+    return Timing(wall, usage.ru_maxrss * MAXRSS_UNIT, usage.ru_utime + usage.ru_stime)
 
 
 def in_turn(a: Callable[[], Timing], b: Callable[[], Timing], runs: int) -> Pairs:

