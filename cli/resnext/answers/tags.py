@@ -43,7 +43,8 @@ class Tagger:
         """
         scaled = logits.astype(np.float64) / self.config.temperature
         weights = np.exp(scaled - scaled.max())
-        sums = np.add.reduceat(weights[self._members], self._starts) / weights.sum()
+        # In another order they may add up to a little more than all of them.
+        sums = np.minimum(np.add.reduceat(weights[self._members], self._starts) / weights.sum(), 1)
         corrected: NDArray[np.float64] = (sums - self._chance) / (1 - self._chance)
         return corrected
 

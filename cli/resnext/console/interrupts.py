@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -81,17 +82,20 @@ def ending_on_signals() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal asked, first
         first = first or number
-        if not asked:  # not SIG_IGN for the others: Python complains when one of them is under way already
+        # Not SIG_IGN for the others: Python complains when one of them is under way already.
+        if not asked and not _runs(swallowed, frame):
             asked = True
             raise Interrupted(number)
 
     def ask_again(number: int) -> None:
         nonlocal asked
         asked = False
-        if os.name == "posix":
-            os.kill(os.getpid(), number)  # to the process, so that what the main thread waits in returns
-        else:
-            signal.raise_signal(number)
+        while not asked:  # on a busy machine the main thread may still be in the hook
+            if os.name == "posix":
+                os.kill(os.getpid(), number)  # to the process, so that what the main thread waits in returns
+            else:
+                signal.raise_signal(number)
+            time.sleep(_AGAIN_SECONDS)
 
     def swallowed(fault: "sys.UnraisableHookArgs") -> None:
         """What is raised in a destructor or a weak reference's callback (every import has one) goes no further."""
@@ -157,6 +161,15 @@ def die_of(number: int) -> None:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     os._exit(128 + number)
+
+
+def _runs(function: Callable[..., object], frame: FrameType | None) -> bool:
+    """Tell whether a Python function is among those that a frame was called from."""
+    while frame is not None:
+        if frame.f_code is function.__code__:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _not_ignored() -> list[signal.Signals]:

@@ -83,7 +83,7 @@ class StoreFolder:
             yield
         except ImportError as error:
             raise OutputError(f"{self.name}: this store needs a driver: {first_line(error)}") from error
-        except (FileNotFoundError, OutputError):
+        except OutputError:
             raise
         except Exception as error:  # every driver has errors of its own kind, and they may quote secrets
             raise OutputError(f"{self.name}: can't {what} it: {type(error).__name__}") from error
