@@ -76,5 +76,5 @@ def test_photos_from_a_store_and_parts_into_it(tmp_path: Path, warm_cache: Path,
     assert done.returncode == 0 and "1 labelled, 6 done before" in done.stderr, done.stderr
     assert json.loads(in_store(environment, reading)["labels/run/_manifest.json"])["complete"] is True
     refused = run("-o", "s3://nowhere/run/", "--cluster", "local")
-    assert refused.returncode == 3 and refused.stderr.startswith("resnext: error: s3://nowhere/run: can't")
+    assert refused.returncode == 3 and refused.stderr.startswith("resnext: error: s3://nowhere/run/: can't")
     assert refused.stderr.count("\n") == 1 and not processes_of(tmp_path)
