@@ -71,7 +71,10 @@ def later(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("command", "ending"),
-    [*(("classify", each) for each in ("jsonl", "csv", "parquet")), *(("features", each) for each in ("npy", "npz"))],
+    [
+        *(("classify", each) for each in ("jsonl", "csv", "json", "parquet")),
+        *(("features", each) for each in ("npy", "npz", "parquet")),
+    ],
 )
 def test_a_photo_that_has_changed_is_done_again(resnext: RunResnext, tmp_path: Path, command: str, ending: str) -> None:
     """Its new row takes the place of the old one, and the others stay."""
@@ -84,6 +87,7 @@ def test_a_photo_that_has_changed_is_done_again(resnext: RunResnext, tmp_path: P
     summary = tmp_path / "summary.json"
     options = (command, "-m", "lite0", "-o", output, "--resume", "--summary-file", summary)
     assert resnext(*options, *photos).returncode == 0
+    assert "3 done before" in resnext(*options, *photos).stderr
     assert json.loads(summary.read_bytes())["changed"] == 0
     shutil.copy(CAMERA, photos[0])
     later(photos[0])

@@ -28,8 +28,9 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="locks and links as P
 @pytest.mark.parametrize(
     ("command", "ending", "old"),
     [
-        *(("classify", "jsonl", False), ("classify", "csv", True), ("classify", "json", True)),
-        *(("features", "npy", True), ("features", "npz", False), ("features", "parquet", True)),
+        *(("classify", ending, old) for ending in ("jsonl", "json") for old in (False, True)),
+        *(("features", ending, old) for ending in ("npy", "npz") for old in (False, True)),
+        *(("classify", "csv", False), ("classify", "parquet", True), ("features", "parquet", True)),
     ],
 )
 def test_overwrite_keeps_off_a_file_that_another_run_is_writing(
@@ -249,8 +250,7 @@ def test_a_place_that_is_none_is_one_line(tmp_path: Path, warm_cache: Path) -> N
                 timeout=60,
             )
             assert done.returncode in (2, 3) and done.stderr.count("\n") == 1, (what, done.stderr)
-            said = ("can't write the results", "longer than", "the folder that this was started in is gone")
-            assert any(words in done.stderr for words in said), done.stderr
+            assert "can't write the results" in done.stderr or "longer than" in done.stderr
 
 
 def test_features_where_nothing_worked(resnext: RunResnext, tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def _listing(request: "TrainRequest", *, as_json: bool) -> str:
     from resnext.pipeline.train_photos import classes_of
 
     classes = classes_of(request.found)
-    splits = {split: request.found.of(split) for split in ("train", "validation", "test")}
+    splits = {split: request.found.of(split) for split in ("train", "val", "test")}
     counts = {split: Counter(each.name for each in named) for split, named in splits.items() if named}
     if as_json:
         document = {

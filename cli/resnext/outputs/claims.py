@@ -14,6 +14,7 @@ from pathlib import Path
 
 from resnext.disk import BINARY, NOFOLLOW, NONBLOCK
 from resnext.errors import OutputError
+from resnext.outputs.places import real_path
 
 if sys.platform != "win32":  # there two runs on one file are not told apart
     import fcntl
@@ -28,9 +29,9 @@ def claimed(name: str, written: Iterable[tuple[str, Path]], claims: Path) -> Ite
     Where that can't be written or locked, nobody is kept off: what locks the files themselves comes later.
 
     Raises:
-        OutputError: another run has one of them.
+        OutputError: another run has one of them, or a path can't be that of a file.
     """
-    places = {_place_of(path) for _, path in written if _is_file_or_none(path)}
+    places = {_place_of(real_path(name, path)) for _, path in written if _is_file_or_none(path)}
     descriptor = _opened(claims) if places else -1
     try:
         for place in places if descriptor >= 0 else ():
@@ -71,4 +72,4 @@ def _is_file_or_none(path: Path) -> bool:
 def _place_of(path: Path) -> int:
     import xxhash
 
-    return int(xxhash.xxh3_64_intdigest(os.fsencode(os.path.realpath(path)))) % _PLACES
+    return int(xxhash.xxh3_64_intdigest(os.fsencode(path))) % _PLACES

@@ -56,7 +56,7 @@ def sorted_out(request: "TrainRequest", classes: tuple[str, ...], bases: list[Ba
     from resnext.training.base import base_of
 
     found, test = request.found, request.test
-    splits = [found.of("train"), found.of("validation"), found.of("test") + (test.of("train") if test else [])]
+    splits = [found.of("train"), found.of("val"), found.of("test") + (test.of("train") if test else [])]
     failures = [*found.failures, *(test.failures if test else [])]
 
     def opened(model: "OpenedModel") -> None:
@@ -129,7 +129,7 @@ def check_test_classes(request: "TrainRequest", classes: tuple[str, ...]) -> Non
         UsageError: there are some.
     """
     measuring = [
-        *request.found.of("validation"),
+        *request.found.of("val"),
         *request.found.of("test"),
         *(request.test.of("train") if request.test else []),
     ]

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from resnext.errors import FailureCode, UsageError
 from resnext.records import Failure, Source
@@ -14,15 +13,9 @@ from resnext.sources import find
 from resnext.sources.config import FolderConfig, SourceConfig
 from resnext.sources.folders import is_dir, is_picture, listing, walk
 from resnext.sources.skipped import SkippedFiles
+from resnext.sources.splits import Split, splits
 from resnext.training.labelled import Named
 
-Split = Literal["train", "validation", "test"]
-# Names of the folders that data sets are divided by.
-_SPLITS: dict[str, Split] = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 _SHOWN = 5
 
 
@@ -47,14 +40,14 @@ def in_folders(root: str, config: FolderConfig, *, nested: bool) -> FoundPhotos:
         UsageError: it is no folder, or can't be listed.
     """
     found = FoundPhotos()
-    splits = {_SPLITS[each.name.casefold()]: each.path for each in _folders(root, config) if _is_split(each.name)}
-    if "train" not in splits:
+    parts = splits(root)
+    if "train" not in parts:
         found.named["train"] = list(_classes(root, config, found, nested=nested))
     else:
-        others = [each.name for each in _folders(root, config) if not _is_split(each.name)]
+        others = [each.name for each in _folders(root, config) if each.path not in parts.values()]
         if others:
             found.notes.append(f"{root}: {_listed(others)} beside train/ left out")
-        for split, folder in splits.items():
+        for split, folder in parts.items():
             found.named[split] = list(_classes(folder, config, found, nested=nested))
     found.notes += _namesakes({each.name for split in found.named.values() for each in split})
     return found
@@ -142,10 +135,6 @@ def _folders(root: str, config: FolderConfig) -> list[os.DirEntry[str]]:
 
 def _is_left_out(name: str, config: FolderConfig) -> bool:
     return name in config.excluded_dirs or (name.startswith(".") and not config.include_hidden)
-
-
-def _is_split(name: str) -> bool:
-    return name.casefold() in _SPLITS
 
 
 def valid_name(name: str) -> str:

@@ -49,7 +49,7 @@ def test_splits_are_known_by_their_names(tmp_path: Path) -> None:
     _touch(tmp_path, "train/a/1.jpg", "train/b/1.jpg", "Val/a/2.jpg", "test/b/3.jpg", "other/c/1.jpg")
     found = in_folders(str(tmp_path), FolderConfig(), nested=False)
     assert _classes(found) == {"a": 1, "b": 1}
-    assert [each.name for each in found.of("validation")] == ["a"] and [each.name for each in found.of("test")] == ["b"]
+    assert [each.name for each in found.of("val")] == ["a"] and [each.name for each in found.of("test")] == ["b"]
     assert len(found.notes) == 1 and "other beside train/" in found.notes[0]
     _touch(tmp_path, "only/test/1.jpg", "only/exam/1.jpg")  # no train/ beside it: a class that is called test
     assert _classes(in_folders(str(tmp_path / "only"), FolderConfig(), nested=False)) == {"exam": 1, "test": 1}
