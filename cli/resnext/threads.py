@@ -1,5 +1,6 @@
 """One task in a thread of its own, as a future; and whether the system has threads to give."""
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -8,6 +9,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 T = TypeVar("T")
+
+_PLENTY = 10_000  # threads
 
 
 def in_thread(task: Callable[[], T], *, name: str, daemon: bool = False) -> "Future[T]":
@@ -42,10 +45,12 @@ def within(seconds: float, task: Callable[[], T], *, name: str) -> T:
 
 
 def can_start(count: int) -> bool:
-    """Whether the system gives `count` more threads: starts them and ends them.
+    """Whether the system gives `count` more threads: where their number is limited, starts them and ends them.
 
     For libraries that abort where they get some of their threads and not all.
     """
+    if not _is_limited():  # 0.2 ms a thread, which a start on many processors would notice
+        return True
     end, started = threading.Event(), list[threading.Thread]()
     try:
         for _ in range(count):
@@ -59,3 +64,19 @@ def can_start(count: int) -> bool:
         for thread in started:
             thread.join()
     return True
+
+
+def _is_limited() -> bool:
+    """Whether a user or a container may have so few threads that a machine at work could come near."""
+    if sys.platform == "win32":
+        return False
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    if limit != resource.RLIM_INFINITY and limit < _PLENTY:
+        return True
+    try:
+        with open("/sys/fs/cgroup/pids.max") as file:  # noqa: PTH123 - to import pathlib takes longer
+            return int(file.read()) < _PLENTY
+    except (OSError, ValueError):  # no such controller; "max"
+        return False

@@ -1,6 +1,8 @@
 """A task in a thread of its own: its result, its error, and a bound on the wait for it."""
 
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +42,7 @@ def test_a_task_that_takes_too_long_is_left_behind() -> None:
     assert within(10, lambda: "soon", name="soon") == "soon"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no threads")
 @pytest.mark.parametrize(("count", "given"), [(0, True), (4, True), (5, False)])
 def test_threads_are_asked_for_all_at_once_and_none_is_left(
     monkeypatch: pytest.MonkeyPatch, count: int, given: bool
@@ -53,6 +56,20 @@ def test_threads_are_asked_for_all_at_once_and_none_is_left(
         started.append(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start_at_most_four)
+    monkeypatch.setattr("resource.getrlimit", lambda which: (100, 100))
     assert can_start(count) is given
     assert len(started) == min(count, 4)
     assert not any(thread.is_alive() for thread in started)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no threads")
+def test_where_threads_are_many_none_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise AssertionError("a start pays for this")
+
+    pids = Path("/sys/fs/cgroup/pids.max")
+    if pids.exists() and (limit := pids.read_text().strip()) != "max" and int(limit) < 10_000:
+        pytest.skip("threads are limited here")
+    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr("resource.getrlimit", lambda which: (100_000, 100_000))
+    assert can_start(64)
